@@ -1,0 +1,127 @@
+/** Exit statuses of the contract; a script treats any other as failure. */
+export const exitStatus = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  notRunning: 3,
+  notFound: 4,
+  partial: 5,
+  stillStarting: 6,
+  notProven: 7,
+  refused: 8,
+  locked: 75,
+  interrupted: 130,
+} as const;
+
+export type ExitStatus = (typeof exitStatus)[keyof typeof exitStatus];
+
+/** Every error this tool can report, and the exit status it ends with. Codes are stable: scripts match on them. */
+export const errorRegistry = {
+  USAGE: exitStatus.usage,
+  BAD_NAME: exitStatus.usage,
+  BAD_SELECTOR: exitStatus.usage,
+  BAD_PORT: exitStatus.usage,
+  BAD_TIME: exitStatus.usage,
+  BAD_TEMPLATE: exitStatus.usage,
+  BAD_SETTING: exitStatus.usage,
+  CONFIRMATION_REQUIRED: exitStatus.usage,
+  INSTANCE_EXISTS: exitStatus.failed,
+  INSTANCE_NOT_FOUND: exitStatus.notFound,
+  INSTANCE_BROKEN: exitStatus.failed,
+  INSTANCE_NOT_RUNNING: exitStatus.notRunning,
+  INSTANCE_UNFINISHED: exitStatus.failed,
+  NO_POSTGRES: exitStatus.failed,
+  NO_SERVICE_ACCOUNT: exitStatus.failed,
+  ROOT_UNREACHABLE: exitStatus.failed,
+  PORT_IN_USE: exitStatus.failed,
+  NO_FREE_PORT: exitStatus.refused,
+  MEMORY_BUDGET: exitStatus.refused,
+  DISK_SPACE: exitStatus.refused,
+  LOCKED: exitStatus.locked,
+  PROGRAM_FAILED: exitStatus.failed,
+  PROGRAM_TIMEOUT: exitStatus.failed,
+  START_FAILED: exitStatus.failed,
+  STILL_STARTING: exitStatus.stillStarting,
+  STOP_TIMEOUT: exitStatus.failed,
+  WRONG_SERVER: exitStatus.failed,
+  SQL_FAILED: exitStatus.failed,
+  MIGRATIONS_NOT_FOUND: exitStatus.notFound,
+  MIGRATION_AMBIGUOUS: exitStatus.failed,
+  MIGRATION_CHANGED: exitStatus.failed,
+  MIGRATION_MISSING: exitStatus.failed,
+  MIGRATION_OUT_OF_ORDER: exitStatus.failed,
+  MIGRATION_FAILED: exitStatus.failed,
+  MIGRATION_LOCKED: exitStatus.locked,
+  BACKUP_NOT_FOUND: exitStatus.notFound,
+  BACKUP_FAILED: exitStatus.failed,
+  BACKUP_NOT_PROVEN: exitStatus.notProven,
+  REPOSITORY_UNUSABLE: exitStatus.failed,
+  RESTORE_TARGET: exitStatus.failed,
+  RESTORE_FAILED: exitStatus.failed,
+  FILE_DAMAGED: exitStatus.failed,
+  FILE_ACCESS: exitStatus.failed,
+  SOME_FAILED: exitStatus.partial,
+  INTERRUPTED: exitStatus.interrupted,
+  INTERNAL: exitStatus.failed,
+} as const satisfies Record<string, ExitStatus>;
+
+export type ErrorCode = keyof typeof errorRegistry;
+
+export interface ErrorDetails {
+  /** What to type next. */
+  hint?: string;
+  /** The words of the server or the program that failed, several lines. */
+  output?: string;
+  cause?: unknown;
+  /** What scripts may want beside the message, shown in JSON only. */
+  data?: Record<string, unknown>;
+}
+
+/** The one error this tool throws on purpose; anything else that reaches the top is our bug (`INTERNAL`). */
+export class AppError extends Error {
+  override readonly name = 'AppError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly output: string | undefined;
+  readonly data: Record<string, unknown> | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, { cause: details.cause });
+    this.code = code;
+    this.hint = details.hint;
+    this.output = details.output;
+    this.data = details.data;
+  }
+
+  get exitCode(): ExitStatus {
+    return errorRegistry[this.code];
+  }
+}
+
+/** Turns whatever was thrown into an AppError, so that one switch decides how it is told. */
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const { code, path, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new AppError('DISK_SPACE', `no space left on the disk${path ? ` for ${path}` : ''}`, {
+      hint: `free some space (df -h), then repeat the command`,
+      cause: error,
+    });
+  }
+  if ((code === 'EACCES' || code === 'EPERM' || code === 'EROFS') && path) {
+    const why = code === 'EROFS' ? 'the file system is read-only' : 'permission denied';
+    return new AppError('FILE_ACCESS', `${path}: ${why}`, {
+      hint: `check the owner and mode with: ls -ld ${path}`,
+      cause: error,
+    });
+  }
+  return new AppError('INTERNAL', message ?? String(error), {
+    hint: 'this is a defect of pg-manage: repeat with --verbose and report what it prints',
+    cause: error,
+  });
+}
+
+/** True when an operation ended because its signal was aborted (Ctrl-C, SIGTERM, a lost lock). */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'AbortError' || (error as NodeJS.ErrnoException).code === 'ABORT_ERR');
+}

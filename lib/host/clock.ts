@@ -1,0 +1,14 @@
+/** The wall clock, in milliseconds since 1970 UTC: for records and names. */
+export function nowMs(): number {
+  return Date.now();
+}
+
+/** The present as ISO-8601 UTC, as every record and JSON document writes it. */
+export function nowIso(): string {
+  return new Date(nowMs()).toISOString();
+}
+
+/** A clock that never jumps, in milliseconds: for durations and limits. */
+export function monotonicMs(): number {
+  return performance.now();
+}

@@ -1,0 +1,121 @@
+import { execa, type ResultPromise } from 'execa';
+import { AppError, isAbort } from '../errors.ts';
+import { asCaller, calledByRoot, dataOwner } from './users.ts';
+
+export interface RunOptions {
+  signal: AbortSignal;
+  /** The limit after which the program is ended, in milliseconds. */
+  timeoutMs: number;
+  env?: Record<string, string>;
+  input?: string;
+  cwd?: string;
+  /** Called with each line the program writes to stderr (pg_basebackup's progress ends lines with \r). */
+  onErrorLine?: (line: string) => void;
+}
+
+export interface RunResult {
+  stdout: string;
+  stderr: string;
+}
+
+/**
+ * The environment that programs get: nothing of the caller's PG* settings, which would send a server program to another
+ * server, and messages in English because we read them.
+ */
+export function programEnvironment(extra: Record<string, string> = {}): Record<string, string> {
+  const { name, home } = dataOwner();
+  return {
+    PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
+    HOME: home,
+    USER: name,
+    LOGNAME: name,
+    LC_ALL: 'C',
+    ...(process.env['TZ'] === undefined ? {} : { TZ: process.env['TZ'] }),
+    ...extra,
+  };
+}
+
+/** Who a program runs as: the data's owner, with root's identity and groups dropped for good in the child. */
+export function programIdentity(): { uid?: number; gid?: number } {
+  return calledByRoot() ? { uid: dataOwner().uid, gid: dataOwner().gid } : {};
+}
+
+/**
+ * Runs a program to its end as the data's owner, without a shell.
+ * @throws PROGRAM_FAILED (its own last words as output), PROGRAM_TIMEOUT, or the signal's reason
+ */
+export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+  options.signal.throwIfAborted();
+  const child = asCaller(() =>
+    execa(program, [...args], {
+      ...programIdentity(),
+      cwd: options.cwd ?? '/',
+      env: programEnvironment(options.env),
+      extendEnv: false,
+      cancelSignal: options.signal,
+      timeout: options.timeoutMs,
+      forceKillAfterDelay: 5000,
+      maxBuffer: 64 * 1024 * 1024,
+      ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    }),
+  );
+  if (options.onErrorLine) tellLines(child, options.onErrorLine);
+  try {
+    const { stdout, stderr } = await child;
+    return { stdout: String(stdout ?? ''), stderr: String(stderr ?? '') };
+  } catch (error) {
+    throw explain(program, error, options);
+  }
+}
+
+function tellLines(child: ResultPromise, tell: (line: string) => void): void {
+  let rest = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    const lines = (rest + chunk.toString()).split(/[\r\n]/);
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line.trim() !== '') tell(line.trim());
+  });
+}
+
+interface ProgramError extends Error {
+  timedOut?: boolean;
+  isCanceled?: boolean;
+  exitCode?: number;
+  signal?: string;
+  stderr?: string;
+  stdout?: string;
+  code?: string;
+}
+
+function explain(program: string, thrown: unknown, options: RunOptions): unknown {
+  const error = thrown as ProgramError;
+  const name = program.split('/').at(-1) ?? program;
+  if (error.isCanceled || isAbort(error)) {
+    return options.signal.reason ?? error;
+  }
+  const output = [error.stderr, error.stdout].filter(Boolean).join('\n').trim();
+  if (error.timedOut) {
+    return new AppError('PROGRAM_TIMEOUT', `${name} did not end within ${options.timeoutMs / 1000} s and was stopped`, {
+      output,
+      cause: error,
+    });
+  }
+  if (error.code === 'ENOENT') {
+    return new AppError('PROGRAM_FAILED', `${program} cannot be run: no such program`, { cause: error });
+  }
+  const how = error.signal ? `was ended by ${error.signal}` : `failed (exit status ${error.exitCode ?? '?'})`;
+  return new AppError('PROGRAM_FAILED', `${name} ${how}`, { output, cause: error });
+}
+
+/** The absolute path of a program on PATH (or in the usual folders, for cron), or undefined. */
+export async function findProgram(name: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const path = `${programEnvironment()['PATH']}:/usr/local/bin:/usr/bin:/bin`;
+    const { stdout } = await run('/bin/sh', ['-c', 'command -v -- "$0"', name], { signal, timeoutMs: 5000, env: { PATH: path } });
+    const found = stdout.trim();
+    return found.startsWith('/') ? found : undefined;
+  } catch (error) {
+    if (error instanceof AppError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,40 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { monotonicMs } from './clock.ts';
+
+/** Waits `ms`, or until the signal aborts (then rejects with its reason). The only sleep there is. */
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await delay(ms, undefined, { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+export interface PollOptions {
+  signal: AbortSignal;
+  /** When to give up; Infinity to wait for as long as the signal allows. */
+  timeoutMs: number;
+  /** The first pause; it grows by half up to `maxMs`, with jitter so that many waiters do not march in step. */
+  minMs?: number;
+  maxMs?: number;
+}
+
+/**
+ * Asks `probe` until it gives something other than undefined, and returns that, or undefined when time is up.
+ * Time being up ends the waiting and nothing else.
+ */
+export async function poll<T>(
+  probe: () => T | undefined | Promise<T | undefined>,
+  { signal, timeoutMs, minMs = 25, maxMs = 1000 }: PollOptions,
+): Promise<T | undefined> {
+  const deadlineMs = monotonicMs() + timeoutMs;
+  for (let pauseMs = minMs; ; pauseMs = Math.min(pauseMs * 1.5, maxMs)) {
+    signal.throwIfAborted();
+    const found = await probe();
+    if (found !== undefined) return found;
+    const leftMs = deadlineMs - monotonicMs();
+    if (leftMs <= 0) return undefined;
+    await pause(Math.min(pauseMs * (0.8 + Math.random() * 0.4), leftMs), signal);
+  }
+}
