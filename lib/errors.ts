@@ -123,5 +123,7 @@ export function toAppError(error: unknown): AppError {
 
 /** True when an operation ended because its signal was aborted (Ctrl-C, SIGTERM, a lost lock). */
 export function isAbort(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'AbortError' || (error as NodeJS.ErrnoException).code === 'ABORT_ERR');
+  return (
+    error instanceof Error && (error.name === 'AbortError' || (error as NodeJS.ErrnoException).code === 'ABORT_ERR')
+  );
 }

@@ -77,7 +77,8 @@ async function build(folder, key) {
   }
   for (const name of readdirSync(folder)) {
     const old = join(folder, name);
-    if (name !== key && Date.now() - statSync(old).mtimeMs > staleAfterMs) rmSync(old, { recursive: true, force: true });
+    if (name !== key && Date.now() - statSync(old).mtimeMs > staleAfterMs)
+      rmSync(old, { recursive: true, force: true });
   }
 }
 

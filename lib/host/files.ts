@@ -16,10 +16,12 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  realpathSync,
   renameSync,
   rmSync,
   statfsSync,
   statSync,
+  symlinkSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -39,6 +41,16 @@ export const exists = existsSync;
 
 export function isFolder(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** The path with every symbolic link followed, or undefined when there is nothing. */
+export function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Size in bytes, or undefined when there is no such file. */
@@ -109,7 +121,7 @@ function writeSynced(path: string, content: string | Uint8Array, mode: number): 
   try {
     // fs.writeSync may write less than asked.
     const bytes = Buffer.from(content);
-    for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written);
+    for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
     fsyncSync(file);
   } finally {
     closeSync(file);
@@ -215,8 +227,15 @@ export async function removeFolder(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
 }
 
+/** Makes `link` a symbolic link to a folder. */
+export function linkFolder(folder: string, link: string): void {
+  symlinkSync(folder, link);
+}
+
+/** Copies one file for good: the copy is synced, its folder is the caller's to sync. */
 export function copyFile(from: string, to: string): void {
   copyFileSync(from, to);
+  syncFolder(to); // fsync is the same for files
 }
 
 /** True when the account that owns the data can go into this folder (so, through every folder above it). */

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { execa, type ResultPromise } from 'execa';
 import { AppError, isAbort } from '../errors.ts';
 import { asCaller, calledByRoot, dataOwner } from './users.ts';
@@ -107,11 +109,52 @@ function explain(program: string, thrown: unknown, options: RunOptions): unknown
   return new AppError('PROGRAM_FAILED', `${name} ${how}`, { output, cause: error });
 }
 
+export interface Daemon {
+  pid: number;
+  /** How the process ended, once it has: an exit status or the name of a signal. */
+  ended(): string | undefined;
+}
+
+/**
+ * Starts a program that outlives us, in a session of its own, as the data's owner. What it says goes to the end of
+ * `outputFile`.
+ */
+export async function startDaemon(program: string, args: readonly string[], outputFile: string): Promise<Daemon> {
+  const output = openSync(outputFile, 'a', 0o600);
+  try {
+    const child = asCaller(() =>
+      spawn(program, [...args], {
+        ...programIdentity(),
+        cwd: '/',
+        env: programEnvironment(),
+        detached: true,
+        stdio: ['ignore', output, output],
+      }),
+    );
+    let ended: string | undefined;
+    child.once('exit', (code, signal) => (ended = signal ?? `exit status ${code}`));
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', (error) => {
+        reject(new AppError('PROGRAM_FAILED', `${program} cannot be run: ${error.message}`, { cause: error }));
+      });
+    });
+    child.unref();
+    return { pid: child.pid ?? 0, ended: () => ended };
+  } finally {
+    closeSync(output);
+  }
+}
+
 /** The absolute path of a program on PATH (or in the usual folders, for cron), or undefined. */
 export async function findProgram(name: string, signal: AbortSignal): Promise<string | undefined> {
   try {
     const path = `${programEnvironment()['PATH']}:/usr/local/bin:/usr/bin:/bin`;
-    const { stdout } = await run('/bin/sh', ['-c', 'command -v -- "$0"', name], { signal, timeoutMs: 5000, env: { PATH: path } });
+    const { stdout } = await run('/bin/sh', ['-c', 'command -v -- "$0"', name], {
+      signal,
+      timeoutMs: 5000,
+      env: { PATH: path },
+    });
     const found = stdout.trim();
     return found.startsWith('/') ? found : undefined;
   } catch (error) {

@@ -5,4 +5,6 @@ declare const PG_MANAGE_PROJECT: string | undefined;
 
 /** The checkout: holds `templates/` and is the default root. Absolute. */
 export const projectDirectory: string =
-  typeof PG_MANAGE_PROJECT === 'string' ? PG_MANAGE_PROJECT : fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+  typeof PG_MANAGE_PROJECT === 'string'
+    ? PG_MANAGE_PROJECT
+    : fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');

@@ -1,0 +1,86 @@
+import type { InstanceName } from '../instances/names.ts';
+import type { Operation } from '../operation.ts';
+
+/** An option as an action declares it; lib/cli turns it into what yargs wants. */
+export interface OptionSpec {
+  type: 'string' | 'number' | 'boolean';
+  describe: string;
+  alias?: string;
+  choices?: readonly string[];
+  /** Kept for the old tool's users: understood, not shown in the help. */
+  hidden?: boolean;
+}
+
+export type Options = Record<string, OptionSpec>;
+
+type ValueOf<S extends OptionSpec> = S['type'] extends 'number'
+  ? number
+  : S['type'] extends 'boolean'
+    ? boolean
+    : string;
+
+/** The values of an action's options; what was not given is undefined. */
+export type Values<O extends Options> = { [K in keyof O]: ValueOf<O[K]> | undefined };
+
+/** What every request carries beside the action's own options. Paths are absolute, times in milliseconds. */
+export interface Common {
+  dryRun: boolean;
+  timeoutMs: number | undefined;
+  lockTimeoutMs: number;
+  bindir: string | undefined;
+  pgVersion: number | undefined;
+  /** The folder the caller stands in: relative paths they give are below it. */
+  callerFolder: string;
+  toolVersion: string;
+}
+
+export interface Context extends Operation, Common {}
+
+/** A piece of what people read; the reporter decides widths and colours. */
+export type Text =
+  { line: string } | { fields: [name: string, value: string][] } | { head: string[]; rows: string[][] };
+
+export interface Outcome {
+  data: Record<string, unknown>;
+  text: Text[];
+  /** For status and verification: the answer is there, and it is not "all is well". */
+  exitCode?: number;
+}
+
+interface Declaration<O extends Options> {
+  name: string;
+  summary: string;
+  /** Said in the action's help below its usage. */
+  details?: string;
+  examples: readonly [command: string, what: string][];
+  options: O;
+  /** How it locks the instance it works on. */
+  lock: 'none' | 'shared' | 'exclusive';
+  /** Whether it changes anything: then it has a journal. */
+  changes: boolean;
+  /** Set for an action that takes something away: what it is about to do, as a person is asked. */
+  confirm?: (name: string, options: Values<O>) => string | undefined;
+}
+
+/** An action on one instance at a time; several selected are done one by one or side by side. */
+export interface InstanceAction<O extends Options = Options> extends Declaration<O> {
+  target: 'existing' | 'new' | 'either';
+  run(context: Context, name: InstanceName, options: Values<O>): Promise<Outcome>;
+}
+
+/** An action on the host or the whole root. */
+export interface HostAction<O extends Options = Options> extends Declaration<O> {
+  target: 'none';
+  run(context: Context, options: Values<O>): Promise<Outcome>;
+}
+
+export type Action = InstanceAction | HostAction;
+
+/** Declares an action on instances; the types of its option values follow from the declaration. */
+export function instanceAction<const O extends Options>(action: InstanceAction<O>): InstanceAction {
+  return action as unknown as InstanceAction;
+}
+
+export function hostAction<const O extends Options>(action: HostAction<O>): HostAction {
+  return action as unknown as HostAction;
+}

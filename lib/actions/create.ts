@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto';
+import { resolve } from 'node:path';
+import { prepareArchive } from '../backups/repository.ts';
+import { AppError } from '../errors.ts';
+import { assertNameFree, createInstance, type CreateWishes, planFor } from '../instances/create.ts';
+import type { InstanceName } from '../instances/names.ts';
+import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
+import { chooseInstallation } from '../postgres/installations.ts';
+import type { Wishes } from '../tuning/plan.ts';
+import { parseSize } from '../tuning/sizes.ts';
+import { loadTemplate } from '../tuning/templates.ts';
+import { type Context, instanceAction, type Values } from './action.ts';
+import { defaultTimeoutMs, summaryOutcome } from './shared.ts';
+
+const options = {
+  template: {
+    type: 'string',
+    alias: 't',
+    describe: 'what it is for: development (default), production, testing … or a file',
+  },
+  port: { type: 'string', alias: 'p', describe: 'this very port; the first free one of the range when absent' },
+  'port-range': { type: 'string', describe: 'where to look for a free port (default 5433-5499)' },
+  'max-connections': { type: 'number', describe: "instead of the template's" },
+  memory: { type: 'string', describe: 'what it may commit, as 512MB or 4GB' },
+  set: { type: 'string', describe: 'settings of your own, as name=value,name=value' },
+  database: { type: 'string', alias: 'd', describe: 'name of its database (default: the instance, - as _)' },
+  username: { type: 'string', alias: 'u', describe: 'name of its role (default: the instance, - as _)' },
+  locale: { type: 'string', describe: 'locale of the databases (default C.UTF-8)' },
+} as const;
+
+export const create = instanceAction({
+  name: 'create',
+  summary: 'make a new instance and start it',
+  details:
+    'Leases a port, plans its memory beside the other instances of this host, makes the data directory with checksums, starts the server, makes the role and the database, and archives WAL from the first moment. When it fails or is interrupted, nothing is left.',
+  examples: [
+    ['./manage.ts --action create --instance client-a', 'a development instance on the first free port'],
+    ['./manage.ts --action create --instance shop --template ecommerce --port 5440', 'on a port of your choice'],
+    ['./manage.ts create client-b --memory 2GB --set work_mem=32MB', 'with wishes about memory'],
+  ],
+  options,
+  target: 'new',
+  lock: 'exclusive',
+  changes: true,
+  async run(context, name, given) {
+    const wishes = await readWishes(context, name, given);
+    assertNameFree(context, name);
+    if (context.dryRun) return planned(context, name, wishes);
+    const archiveFolder = prepareArchive(context, name, wishes.id);
+    if (!wishes.template.durable) {
+      context.task.warn(`template ${wishes.template.name} gives up durability: a crash may lose the data`);
+    }
+    await createInstance(context, { ...wishes, archiveFolder });
+    return summaryOutcome(context, name, { line: `connect with: psql "$(./manage.ts connect ${name} --format url)"` });
+  },
+});
+
+async function readWishes(
+  context: Context,
+  name: InstanceName,
+  given: Values<typeof options>,
+): Promise<Omit<CreateWishes, 'archiveFolder'>> {
+  const template = loadTemplate(templatePath(context, given.template ?? 'development'));
+  const tuning: Wishes = {
+    ...(given['max-connections'] === undefined ? {} : { maxConnections: given['max-connections'] }),
+    ...(given.memory === undefined ? {} : { memoryBytes: parseSize(given.memory) }),
+    ...(given.set === undefined ? {} : { settings: parseSettings(given.set) }),
+  };
+  const { bindir, pgVersion: major, task } = context;
+  return {
+    id: randomUUID(),
+    name,
+    template,
+    tuning,
+    port: given.port === undefined || given.port === 'auto' ? undefined : parsePort(given.port),
+    range: given['port-range'] === undefined ? defaultRange : parseRange(given['port-range']),
+    role: given.username === undefined ? undefined : sqlName('username', given.username),
+    database: given.database === undefined ? undefined : sqlName('database', given.database),
+    locale: given.locale,
+    installation: await chooseInstallation({ bindir, major }, task.signal),
+    timeoutMs: context.timeoutMs ?? defaultTimeoutMs,
+  };
+}
+
+function templatePath({ callerFolder }: Context, given: string): string {
+  return given.includes('/') || /\.ya?ml$/.test(given) ? resolve(callerFolder, given) : given;
+}
+
+/** Reads `name=value,name=value`; a comma inside a value is not possible here, but in postgresql.conf. */
+function parseSettings(text: string): Record<string, string> {
+  return Object.fromEntries(
+    text.split(',').map((part) => {
+      const equals = part.indexOf('=');
+      if (equals < 1)
+        throw new AppError('BAD_SETTING', `"${part}" is no setting`, { hint: 'write it as --set name=value' });
+      return [part.slice(0, equals).trim(), part.slice(equals + 1).trim()];
+    }),
+  );
+}
+
+/** Names of roles and databases are cut at 63 bytes by the server, silently; `pg_` is the server's own. */
+function sqlName(option: string, text: string): string {
+  if (text.length > 0 && Buffer.byteLength(text) <= 63 && !text.startsWith('pg_') && !/[\0-\x1f]/.test(text))
+    return text;
+  throw new AppError('USAGE', `--${option}: "${text}" cannot be a name`, {
+    hint: 'at most 63 bytes, not beginning with pg_',
+  });
+}
+
+function planned(context: Context, name: InstanceName, wishes: Omit<CreateWishes, 'archiveFolder'>) {
+  const plan = planFor(context, wishes);
+  const { installation, template, range } = wishes;
+  return {
+    data: { name, template: template.name, version: installation.major, port: wishes.port ?? null, plan: { ...plan } },
+    text: [
+      {
+        line: `would create ${name}: PostgreSQL ${installation.major}, template ${template.name}, ${wishes.port ? `port ${wishes.port}` : `the first free port of ${range.first}-${range.last}`}`,
+      },
+      {
+        head: ['setting', 'value', 'why'],
+        rows: plan.settings.map(({ name: setting, value, reason }) => [setting, value, reason]),
+      },
+    ],
+  };
+}

@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { timestampId } from '../backups/take.ts';
+import { ensureFolder, exists, folderBytes, moveForGood } from '../host/files.ts';
+import { notFound } from '../instances/names.ts';
+import { stopInstance } from '../instances/lifecycle.ts';
+import { instancePaths } from '../instances/places.ts';
+import { instanceNames, readRecord } from '../instances/record.ts';
+import { humanBytes } from '../tuning/sizes.ts';
+import { instanceAction } from './action.ts';
+
+export const destroy = instanceAction({
+  name: 'destroy',
+  summary: 'stop, and move the data to quarantine',
+  details:
+    'The data waits in the quarantine folder until you remove it there; backups stay in the repository. The port is free again.',
+  examples: [
+    ['./manage.ts --action destroy --instance client-a', 'asks for the name to be typed; with --yes it does not ask'],
+  ],
+  options: {},
+  target: 'existing',
+  lock: 'exclusive',
+  changes: true,
+  confirm: (name) => `This stops ${name} and moves its data to quarantine`,
+  async run(context, name) {
+    const { places, journal, task, leases } = context;
+    const paths = instancePaths(places, name);
+    if (!exists(paths.folder)) throw notFound(name, instanceNames(places));
+    const record = readRecord(places, name);
+    const target = join(places.quarantine, `${name}-${timestampId()}-${context.dryRun ? 'x' : journal.id.slice(0, 4)}`);
+    const sizeBytes = folderBytes(paths.folder);
+    if (context.dryRun) {
+      return {
+        data: { name, sizeBytes },
+        text: [{ line: `would stop ${name} and move ${humanBytes(sizeBytes)} to ${places.quarantine}` }],
+      };
+    }
+    if (record !== undefined) {
+      journal.intend({ kind: 'stopped', instance: name });
+      const ran = await stopInstance(task, paths, record, { mode: 'fast', timeoutMs: context.timeoutMs ?? 60_000 });
+      if (!ran) journal.settle();
+    }
+    ensureFolder(places.quarantine);
+    journal.intend({ kind: 'move', from: paths.folder, to: target });
+    moveForGood(paths.folder, target);
+    // From here on it is gone, and only the port is left to be given back.
+    if (record !== undefined) {
+      journal.settle({ kind: 'lease', port: record.port, instanceId: record.id });
+      leases.release(record.port, record.id);
+    }
+    return {
+      data: { name, quarantine: target, sizeBytes },
+      text: [
+        { line: `${name} is destroyed; its data (${humanBytes(sizeBytes)}) waits in ${target}` },
+        { line: 'its backups are kept' },
+      ],
+    };
+  },
+});

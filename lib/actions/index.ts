@@ -1,0 +1,71 @@
+import type { Action } from './action.ts';
+
+interface Entry {
+  /** Headings of the help. */
+  group: 'instances' | 'migrations' | 'backups' | 'host';
+  summary: string;
+  load: () => Promise<Action>;
+}
+
+/** Every action there is. Each is loaded only when it is asked for: a `list` does not read the code of a `restore`. */
+export const actions = {
+  create: entry('instances', 'make a new instance and start it', async () => (await import('./create.ts')).create),
+  start: entry('instances', 'start, and wait until it answers', async () => (await import('./start.ts')).start),
+  stop: entry('instances', 'stop, and prove that it has stopped', async () => (await import('./stop.ts')).stop),
+  restart: entry('instances', 'stop and start', async () => (await import('./restart.ts')).restart),
+  status: entry('instances', 'how an instance is', async () => (await import('./status.ts')).status),
+  list: entry('instances', 'all instances at a glance', async () => (await import('./list.ts')).list),
+  connect: entry('instances', 'how clients connect', async () => (await import('./connect.ts')).connect),
+  logs: entry('instances', "the end of the server's log", async () => (await import('./logs.ts')).logs),
+  destroy: entry(
+    'instances',
+    'stop, and move the data to quarantine',
+    async () => (await import('./destroy.ts')).destroy,
+  ),
+  migrate: entry('migrations', 'apply pending migration files', async () => (await import('./migrate.ts')).migrate),
+  'migrate-status': entry(
+    'migrations',
+    'which migrations are applied',
+    async () => (await import('./migrate-status.ts')).migrateStatus,
+  ),
+  backup: entry(
+    'backups',
+    'take a base backup and prove it by a test restore',
+    async () => (await import('./backup.ts')).backup,
+  ),
+  'list-backups': entry(
+    'backups',
+    'the backups of an instance',
+    async () => (await import('./list-backups.ts')).listBackups,
+  ),
+  'verify-backup': entry(
+    'backups',
+    'prove a backup again by a test restore',
+    async () => (await import('./verify-backup.ts')).verifyBackup,
+  ),
+  restore: entry(
+    'backups',
+    'bring an instance back, in place or beside',
+    async () => (await import('./restore.ts')).restore,
+  ),
+  recover: entry(
+    'host',
+    'finish or undo what killed operations left',
+    async () => (await import('./recover.ts')).recover,
+  ),
+  config: entry(
+    'host',
+    'the settings in force and where each comes from',
+    async () => (await import('./config.ts')).config,
+  ),
+} as const satisfies Record<string, Entry>;
+
+export type ActionName = keyof typeof actions;
+
+function entry(group: Entry['group'], summary: string, load: Entry['load']): Entry {
+  return { group, summary, load };
+}
+
+export function isActionName(name: string): name is ActionName {
+  return Object.hasOwn(actions, name);
+}

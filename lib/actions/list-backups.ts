@@ -1,0 +1,40 @@
+import { backupFields, listBackups as readBackups, unfinishedBackups } from '../backups/catalogue.ts';
+import { repositoryNames } from '../backups/repository.ts';
+import { notFound, sameName } from '../instances/names.ts';
+import { existingName } from '../instances/record.ts';
+import { humanBytes } from '../tuning/sizes.ts';
+import { instanceAction } from './action.ts';
+import { moment } from './shared.ts';
+
+export const listBackups = instanceAction({
+  name: 'list-backups',
+  summary: 'the backups of an instance',
+  details: 'Also of an instance that is destroyed or lost, as long as the repository is there.',
+  examples: [['./manage.ts --action list-backups --instance client-a', 'oldest first']],
+  options: {},
+  target: 'either',
+  lock: 'none',
+  changes: false,
+  async run({ places }, name) {
+    const known = repositoryNames(places).find((other) => sameName(other, name));
+    if (known === undefined && existingName(places, name) === undefined) throw notFound(name, repositoryNames(places));
+    const owner = known ?? name;
+    const backups = readBackups(places, owner);
+    const writing = unfinishedBackups(places, owner).map((id) => ({ id, state: 'writing' as const }));
+    const rows = [
+      ...backups.map((one) => [
+        one.id,
+        one.state,
+        moment(one.finishedAt),
+        humanBytes(one.sizeBytes),
+        one.verification?.restoreSeconds ? `${one.verification.restoreSeconds.toFixed(1)} s` : '-',
+      ]),
+      ...writing.map(({ id, state }) => [id, state, '-', '-', '-']),
+    ];
+    const empty = { line: `${owner} has no backups; take one with: ./manage.ts --action backup --instance ${owner}` };
+    return {
+      data: { name: owner, backups: [...backups.map(backupFields), ...writing] },
+      text: [rows.length === 0 ? empty : { head: ['backup', 'state', 'finished', 'size', 'restores in'], rows }],
+    };
+  },
+});

@@ -1,0 +1,21 @@
+import { resolve } from 'node:path';
+import { migrationStatus } from '../migrations/apply.ts';
+import { instanceAction } from './action.ts';
+import { migrationConnection, migrationOptions } from './migrate.ts';
+import { moment } from './shared.ts';
+
+export const migrateStatus = instanceAction({
+  name: 'migrate-status',
+  summary: 'which migrations are applied',
+  examples: [['./manage.ts --action migrate-status --instance client-a --migrations-dir ./migrations', 'file by file']],
+  options: migrationOptions,
+  target: 'existing',
+  lock: 'none',
+  changes: false,
+  async run(context, name, given) {
+    const folder = resolve(context.callerFolder, given['migrations-dir'] ?? 'migrations');
+    const result = await migrationStatus(context.task, migrationConnection(context, name, given.database), { folder });
+    const rows = result.migrations.map((one) => [one.version, one.name, one.state, moment(one.appliedAt)]);
+    return { data: { ...result }, text: [{ head: ['version', 'name', 'state', 'applied'], rows }] };
+  },
+});

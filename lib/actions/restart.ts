@@ -1,0 +1,22 @@
+import { startInstance, stopInstance } from '../instances/lifecycle.ts';
+import { instanceAction } from './action.ts';
+import { defaultTimeoutMs, installationOf, openInstance, summaryOutcome } from './shared.ts';
+
+export const restart = instanceAction({
+  name: 'restart',
+  summary: 'stop and start',
+  examples: [['./manage.ts --action restart --instance client-a', 'for settings that need a restart']],
+  options: {},
+  target: 'existing',
+  lock: 'exclusive',
+  changes: true,
+  async run(context, name) {
+    const { record, paths, archiveFolder } = openInstance(context, name);
+    if (context.dryRun) return { data: { name }, text: [{ line: `would restart ${name}` }] };
+    const installation = await installationOf(context, record);
+    await stopInstance(context.task, paths, record, { mode: 'fast', timeoutMs: context.timeoutMs ?? 60_000 });
+    const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
+    await startInstance(context.task, installation, paths, record, { archiveFolder, timeoutMs });
+    return summaryOutcome(context, name);
+  },
+});

@@ -1,0 +1,43 @@
+import { archiveFolderOf } from '../backups/repository.ts';
+import type { InstanceName } from '../instances/names.ts';
+import { instancePaths } from '../instances/places.ts';
+import { type InstanceRecord, requireRecord } from '../instances/record.ts';
+import { type Summary, summarize } from '../instances/summary.ts';
+import { chooseInstallation, type Installation } from '../postgres/installations.ts';
+import type { Context, Outcome, Text } from './action.ts';
+
+/** How long an action waits for a server unless told otherwise, in milliseconds. */
+export const defaultTimeoutMs = 300_000;
+
+/** The programs that an instance is run by: always of its own major version. */
+export async function installationOf(
+  context: Context,
+  record: Pick<InstanceRecord, 'version' | 'bindir'>,
+): Promise<Installation> {
+  const { bindir, task } = context;
+  if (bindir !== undefined) return await chooseInstallation({ bindir, major: record.version }, task.signal);
+  return await chooseInstallation({ major: record.version }, task.signal);
+}
+
+/** What starting, stopping and the like need of an instance. */
+export function openInstance(context: Context, name: InstanceName) {
+  const { places } = context;
+  const record = requireRecord(places, name);
+  return { record, paths: instancePaths(places, record.name), archiveFolder: archiveFolderOf(places, record.name) };
+}
+
+/** One line about an instance that has just been changed. */
+export function summaryOutcome(context: Context, name: InstanceName, ...more: Text[]): Outcome {
+  const summary = summarize(context, name);
+  return { data: { ...summary }, text: [{ line: summaryLine(summary) }, ...more] };
+}
+
+export function summaryLine({ name, state, port, version, message }: Summary): string {
+  const where = port === null ? '' : ` on port ${port} (PostgreSQL ${version})`;
+  return `${name} is ${state}${where}${message === null ? '' : `: ${message}`}`;
+}
+
+/** A moment as people read it: `2026-11-21 10:15:00 UTC`. */
+export function moment(iso: string | null | undefined): string {
+  return iso ? `${iso.slice(0, 19).replace('T', ' ')} UTC` : '-';
+}

@@ -1,0 +1,25 @@
+import { stopInstance } from '../instances/lifecycle.ts';
+import { instanceAction } from './action.ts';
+import { openInstance, summaryOutcome } from './shared.ts';
+
+export const stop = instanceAction({
+  name: 'stop',
+  summary: 'stop, and prove that it has stopped',
+  details:
+    'Sessions are ended in order (a fast shutdown), the newest WAL is archived. When time runs out, nothing is killed. An instance that is stopped already is success.',
+  examples: [
+    ['./manage.ts --action stop --instance client-a', 'stop one'],
+    ['./manage.ts --action stop --instance all', 'stop all of this root'],
+  ],
+  options: { immediate: { type: 'boolean', describe: 'do not shut down in order; the next start recovers' } },
+  target: 'existing',
+  lock: 'exclusive',
+  changes: true,
+  async run(context, name, { immediate }) {
+    const { record, paths } = openInstance(context, name);
+    if (context.dryRun) return { data: { name }, text: [{ line: `would stop ${name}` }] };
+    const mode = immediate ? 'immediate' : 'fast';
+    await stopInstance(context.task, paths, record, { mode, timeoutMs: context.timeoutMs ?? 60_000 });
+    return summaryOutcome(context, name);
+  },
+});

@@ -1,0 +1,125 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { AppError } from '../errors.ts';
+import { listFolder, readJson, writeJson } from '../host/files.ts';
+import type { InstanceName } from '../instances/names.ts';
+import type { Places } from '../instances/places.ts';
+import { recordSchema } from '../instances/record.ts';
+import { type Lsn, parseLsn } from '../postgres/lsn.ts';
+import { baseFolderOf } from './repository.ts';
+
+const lsnSchema = z.string().transform((text): Lsn => parseLsn(text));
+
+const checkSchema = z.object({ name: z.string(), ok: z.boolean(), detail: z.string() });
+
+const verificationSchema = z.object({
+  state: z.enum(['verified', 'failed']),
+  verifiedAt: z.string(),
+  /** From the first byte unpacked to the first query answered. */
+  restoreSeconds: z.number().nullable(),
+  recoveredToLsn: z.string().nullable(),
+  checks: z.array(checkSchema),
+});
+
+const backupSchema = z.object({
+  schema: z.literal(1),
+  id: z.string(),
+  state: z.enum(['complete', 'verified', 'failed']),
+  startedAt: z.string(),
+  finishedAt: z.string(),
+  label: z.string().optional(),
+  /** All stored files together. */
+  sizeBytes: z.number(),
+  /** What the files come to when unpacked. */
+  dataBytes: z.number(),
+  startLsn: lsnSchema,
+  stopLsn: lsnSchema,
+  timeline: z.number(),
+  segmentBytes: z.number(),
+  compression: z.enum(['zstd', 'lz4', 'gzip', 'none']),
+  /** What is stored, with the hash of each file as it was when the backup was taken. */
+  files: z.array(z.object({ name: z.string(), sizeBytes: z.number(), sha256: z.string() })),
+  /** The instance as it was, so that it can be brought back without its folder. */
+  instance: recordSchema,
+  verification: verificationSchema.nullable(),
+});
+
+export type Check = z.output<typeof checkSchema>;
+export type Verification = z.output<typeof verificationSchema>;
+/** What the catalogue knows of a finished base backup. */
+export type Backup = z.output<typeof backupSchema>;
+
+/** The file that makes a folder a backup; it is the last thing written into it. */
+const recordFile = 'backup.json';
+/** A backup that is being written, or was when its process died, has a name that no id can have. */
+const unfinishedPattern = /^\.(.+)\.writing$/;
+
+export function backupFolder(places: Places, name: InstanceName, id: string): string {
+  return join(baseFolderOf(places, name), id);
+}
+
+export function stagingFolder(places: Places, name: InstanceName, id: string): string {
+  return join(baseFolderOf(places, name), `.${id}.writing`);
+}
+
+export function readBackup(places: Places, name: InstanceName, id: string): Backup | undefined {
+  return readJson(join(backupFolder(places, name, id), recordFile), backupSchema as unknown as z.ZodType<Backup>);
+}
+
+/** @param folder the backup's own folder, or the staging folder it is made in */
+export function writeBackup(folder: string, backup: Backup): void {
+  writeJson(join(folder, recordFile), backup);
+}
+
+/** The finished backups of an instance, oldest first by when they were finished. */
+export function listBackups(places: Places, name: InstanceName): Backup[] {
+  return listFolder(baseFolderOf(places, name))
+    .filter((id) => !id.startsWith('.'))
+    .flatMap((id) => readBackup(places, name, id) ?? [])
+    .sort((a, b) => (a.finishedAt < b.finishedAt ? -1 : 1));
+}
+
+/** The ids of backups that are being written now, or were when their process died. */
+export function unfinishedBackups(places: Places, name: InstanceName): string[] {
+  return listFolder(baseFolderOf(places, name)).flatMap((entry) => unfinishedPattern.exec(entry)?.[1] ?? []);
+}
+
+/** @throws BACKUP_NOT_FOUND, naming what there is */
+export function requireBackup(places: Places, name: InstanceName, id: string): Backup {
+  const backups = listBackups(places, name);
+  const found = id === 'latest' ? backups.at(-1) : backups.find((backup) => backup.id === id);
+  if (found !== undefined) return found;
+  const known = backups.slice(-5).map((backup) => backup.id);
+  throw new AppError('BACKUP_NOT_FOUND', `instance ${name} has no backup${id === 'latest' ? '' : ` "${id}"`}`, {
+    hint:
+      known.length === 0
+        ? `take one with: ./manage.ts --action backup --instance ${name}`
+        : `the newest are: ${known.join(', ')}`,
+  });
+}
+
+/** Backup ids are names of folders. @throws USAGE */
+export function parseBackupId(text: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(text) && text !== 'latest') return text;
+  throw new AppError('USAGE', `"${text}" cannot be the name of a backup`, {
+    hint: 'use letters, digits, dot, - and _; "latest" means the newest one',
+  });
+}
+
+/** The fields of the contract. */
+export function backupFields(backup: Backup) {
+  const { id, state, startedAt, finishedAt, sizeBytes, startLsn, stopLsn, timeline, label, compression, verification } = backup;
+  return {
+    id,
+    state,
+    startedAt,
+    finishedAt,
+    sizeBytes,
+    startLsn,
+    stopLsn,
+    timeline,
+    compression,
+    label: label ?? null,
+    verification,
+  };
+}

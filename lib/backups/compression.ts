@@ -1,0 +1,54 @@
+import { AppError } from '../errors.ts';
+import { findProgram } from '../host/programs.ts';
+import type { Installation } from '../postgres/installations.ts';
+import type { Client } from '../postgres/sql.ts';
+
+export const codecs = ['zstd', 'lz4', 'gzip', 'none'] as const;
+export type Codec = (typeof codecs)[number];
+
+/** What a tar file of each codec is called, as pg_basebackup calls it. */
+export const suffixOf: Record<Codec, string> = { zstd: '.zst', lz4: '.lz4', gzip: '.gz', none: '' };
+
+/** The program that unpacks each codec; tar calls it. */
+export const unpackerOf: Record<Codec, string | undefined> = { zstd: 'zstd', lz4: 'lz4', gzip: 'gzip', none: undefined };
+
+/**
+ * The codec to compress with: what was asked for, else the best that the server was built with and this machine can unpack.
+ * @throws USAGE when what was asked for cannot be done here
+ */
+export async function chooseCodec(
+  client: Client,
+  installation: Installation,
+  wanted: Codec | undefined,
+  signal: AbortSignal,
+): Promise<Codec> {
+  const possible = await possibleCodecs(client, installation, signal);
+  if (wanted === undefined) return possible[0] ?? 'none';
+  if (possible.includes(wanted)) return wanted;
+  throw new AppError('USAGE', `${wanted} cannot be used here: the server must be built with it, and the program be installed`, {
+    hint: `possible here: ${possible.join(', ')}${wanted === 'zstd' || wanted === 'lz4' ? `; or: apt-get install ${wanted}` : ''}`,
+  });
+}
+
+async function possibleCodecs(client: Client, { major }: Installation, signal: AbortSignal): Promise<Codec[]> {
+  const built = major >= 15 ? await builtIn(client) : [];
+  const wished: Codec[] = ['zstd', 'lz4', 'gzip'];
+  const offered = wished.filter((codec) => codec === 'gzip' || built.includes(codec));
+  const unpackers = await Promise.all(offered.map(async (codec) => await findProgram(unpackerOf[codec] ?? codec, signal)));
+  return [...offered.filter((_, index) => unpackers[index] !== undefined), 'none'];
+}
+
+/** wal_compression offers just the libraries that the server was built with (PostgreSQL 15 and later). */
+async function builtIn(client: Client): Promise<string[]> {
+  const { rows } = await client.query<{ methods: string[] | null }>(
+    "select enumvals as methods from pg_settings where name = 'wal_compression'",
+  );
+  return rows[0]?.methods ?? [];
+}
+
+/** pg_basebackup's options: compression on the server from 15 on (less to send, and both cores at work), by the client before. */
+export function compressionArguments(codec: Codec, major: number): string[] {
+  if (codec === 'none') return [];
+  if (major < 15) return ['--gzip', '--compress=1'];
+  return [`--compress=server-${codec}:level=1`];
+}

@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+import { ensureFolder, exists, listFolder, moveForGood, readText, writeFileForGood } from '../host/files.ts';
+import type { InstanceName } from '../instances/names.ts';
+import type { Places } from '../instances/places.ts';
+import type { Operation } from '../operation.ts';
+
+/** Which instance, by its lasting id, an archive belongs to. */
+const ownerFile = '.instance';
+
+/** Where an instance's WAL is archived. */
+export function archiveFolderOf({ repository }: Places, name: InstanceName): string {
+  return join(repository, name, 'wal');
+}
+
+/** Holds the base backups of an instance, a folder each. */
+export function baseFolderOf({ repository }: Places, name: InstanceName): string {
+  return join(repository, name, 'base');
+}
+
+/** The archive with the WAL of a backup: the present one, or the one put aside when another instance took the name. */
+export function archiveOfBackup(places: Places, name: InstanceName, instanceId: string): string {
+  const present = archiveFolderOf(places, name);
+  const owner = archiveOwner(present);
+  return owner === undefined || owner === instanceId ? present : putAside(present, instanceId);
+}
+
+function archiveOwner(folder: string): string | undefined {
+  return readText(join(folder, ownerFile))?.trim();
+}
+
+function putAside(folder: string, instanceId: string): string {
+  return `${folder}-${instanceId.slice(0, 8)}`;
+}
+
+/** The names of all instances that the repository holds anything of, whether they exist or not. */
+export function repositoryNames({ repository }: Places): InstanceName[] {
+  return listFolder(repository).filter(
+    (name) => /^[A-Za-z]/.test(name) && exists(join(repository, name, 'wal')),
+  ) as InstanceName[];
+}
+
+/**
+ * Makes the archive of a new instance. The archive of an earlier one of the same name is moved aside, not mixed with: two
+ * database systems in one archive would overwrite each other's history.
+ */
+export function prepareArchive({ places, journal }: Operation, name: InstanceName, instanceId: string): string {
+  const folder = archiveFolderOf(places, name);
+  ensureFolder(baseFolderOf(places, name));
+  if (exists(folder)) {
+    const owner = archiveOwner(folder);
+    if (owner === instanceId) return folder;
+    const aside = putAside(folder, owner ?? 'unknown');
+    journal.intend({ kind: 'move', from: folder, to: aside });
+    moveForGood(folder, aside);
+  }
+  journal.intend({ kind: 'folder', path: folder });
+  ensureFolder(folder);
+  writeFileForGood(join(folder, ownerFile), `${instanceId}\n`);
+  return folder;
+}

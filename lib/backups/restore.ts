@@ -1,0 +1,201 @@
+import { dirname, join } from 'node:path';
+import { AppError } from '../errors.ts';
+import { nowIso } from '../host/clock.ts';
+import {
+  copyFile,
+  ensureFolder,
+  exists,
+  listFolder,
+  makeFolder,
+  moveForGood,
+  readText,
+  removeFile,
+  syncFolder,
+  writeFileForGood,
+} from '../host/files.ts';
+import { poll } from '../host/wait.ts';
+import { quoteSetting, Raw, recoveryConfiguration, shellCommand } from '../instances/configure.ts';
+import { asSuperuser } from '../instances/connection.ts';
+import { launch, startInstance, stopInstance } from '../instances/lifecycle.ts';
+import { type InstancePaths, instancePaths } from '../instances/places.ts';
+import { type InstanceRecord, writeRecord } from '../instances/record.ts';
+import { observe } from '../instances/state.ts';
+import type { Operation } from '../operation.ts';
+import type { Installation } from '../postgres/installations.ts';
+import { type Lsn, parseLsn } from '../postgres/lsn.ts';
+import { type Client, withClient } from '../postgres/sql.ts';
+import { backupFolder } from './catalogue.ts';
+import type { RestorePlan } from './restore-plan.ts';
+import { archiveOfBackup } from './repository.ts';
+import { installRestoreScript } from './restore-script.ts';
+import { scratchFolder } from './scratch.ts';
+import { keptFiles, timestampId } from './take.ts';
+import { unpackBackup } from './unpack.ts';
+
+export interface Restored {
+  recoveredToLsn: Lsn;
+  /** The commit time of the last transaction replayed; null when none was. */
+  recoveredToTime: string | null;
+  timeline: number;
+  /** Where the data that was replaced waits; null when there was none. */
+  quarantine: string | null;
+}
+
+export interface RestoreOptions {
+  plan: RestorePlan;
+  /** The instance to leave behind: the old record for a restore in place, one with a new id and port beside it. */
+  record: InstanceRecord;
+  installation: Installation;
+  /** Where the restored instance archives from now on. */
+  archiveFolder: string;
+  timeoutMs: number;
+}
+
+/**
+ * Puts an instance where a backup and the archive lead. The backup is unpacked while the old server still serves; the old
+ * data goes to quarantine, and comes back by itself when the restored server does not answer.
+ * @throws RESTORE_TARGET, START_FAILED, DISK_SPACE …; the instance is then as it was
+ */
+export async function restoreInstance(operation: Operation, options: RestoreOptions): Promise<Restored> {
+  const { places, task, journal } = operation;
+  const { plan, record } = options;
+  const paths = instancePaths(places, record.name);
+  const scratch = scratchFolder(operation, 'restore');
+  journal.intend({ kind: 'folder', path: scratch });
+  ensureFolder(places.scratch);
+  makeFolder(scratch);
+  const tablespaces = join(paths.folder, 'tablespaces', timestampId());
+  const folder = backupFolder(places, plan.backup.instance.name, plan.backup.id);
+  await prepareFolder(operation, paths, folder);
+  journal.intend({ kind: 'folder', path: tablespaces });
+  await unpackBackup({ backupFolder: folder, backup: plan.backup, dataDirectory: join(scratch, 'data'), tablespaces }, task);
+
+  const quarantine = await replaceData(operation, options, paths, join(scratch, 'data'));
+  writeRecoverySettings(operation, paths, options);
+  journal.intend({ kind: 'server', dataDirectory: paths.data });
+  await recoverTo(operation, options, paths);
+  const reached = await withClient(superuserOf(operation, paths, record), whereItEnded);
+  removeFile(join(paths.data, recoveryConfiguration));
+  await startInstance(task, options.installation, paths, record, options);
+  writeRecord(places, { ...record, restored: { at: nowIso(), backupId: plan.backup.id, timeline: reached.timeline } });
+  journal.settle({ kind: 'folder', path: scratch });
+  return { ...reached, quarantine };
+}
+
+function superuserOf({ task }: Operation, paths: InstancePaths, record: InstanceRecord) {
+  return { ...asSuperuser(paths, record), signal: task.signal, timeoutMs: 60_000 };
+}
+
+/** Makes the instance's folder where it is gone or new, with what the backup kept of the old one. */
+async function prepareFolder({ places, journal }: Operation, paths: InstancePaths, backup: string): Promise<void> {
+  if (exists(paths.folder)) return;
+  ensureFolder(places.instances, 0o755);
+  journal.intend({ kind: 'folder', path: paths.folder });
+  makeFolder(paths.folder);
+  for (const name of keptFiles) writeFileForGood(join(paths.folder, name), readText(join(backup, 'instance', name)) ?? '');
+}
+
+/**
+ * Stops the old server and moves the new data into its place. What the old data directory holds of WAL that never reached the
+ * archive is taken along, so that a restore to the newest moment loses no transaction.
+ */
+async function replaceData(
+  operation: Operation,
+  { record, archiveFolder }: RestoreOptions,
+  paths: InstancePaths,
+  restored: string,
+): Promise<string | null> {
+  const { places, task, journal } = operation;
+  if (!exists(paths.data)) {
+    moveIn(operation, restored, paths.data);
+    return null;
+  }
+  const running = observe(paths, record).postmaster !== undefined;
+  if (running) {
+    journal.intend({ kind: 'stopped', instance: record.name });
+    await archiveRest(operation, record, paths, archiveFolder);
+    await stopInstance(task, paths, record, { mode: 'fast', timeoutMs: 120_000 });
+  }
+  takeAlongWal(paths.data, restored, archiveFolder);
+  const quarantine = join(places.quarantine, `${record.name}-${timestampId()}-${journal.id.slice(0, 4)}`);
+  ensureFolder(quarantine);
+  journal.intend({ kind: 'move', from: paths.data, to: join(quarantine, 'data') });
+  moveForGood(paths.data, join(quarantine, 'data'));
+  moveIn(operation, restored, paths.data);
+  return quarantine;
+}
+
+function moveIn({ journal }: Operation, from: string, to: string): void {
+  journal.intend({ kind: 'move', from, to });
+  ensureFolder(dirname(to));
+  moveForGood(from, to);
+}
+
+/** Has the server archive the segment it is writing; a shutdown does so too, so time being up here loses nothing. */
+async function archiveRest(operation: Operation, record: InstanceRecord, paths: InstancePaths, archiveFolder: string): Promise<void> {
+  const { task } = operation;
+  await task.step('archive the newest WAL', async () => {
+    const name = await withClient(superuserOf(operation, paths, record), async (client) => {
+      const { rows } = await client.query<{ name: string }>('select pg_walfile_name(pg_switch_wal()) as name');
+      return rows[0]?.name ?? '';
+    });
+    const archived = await poll(() => (exists(join(archiveFolder, name)) ? true : undefined), { signal: task.signal, timeoutMs: 20_000 });
+    if (!archived) task.warn(`${name} is not archived yet; it will be taken from the old data directory`);
+  });
+}
+
+function takeAlongWal(oldData: string, newData: string, archiveFolder: string): void {
+  const from = join(oldData, 'pg_wal');
+  const to = join(newData, 'pg_wal');
+  for (const name of listFolder(from)) {
+    if (!/^[0-9A-F]{24}$|^[0-9A-F]{8}\.history$/.test(name) || exists(join(archiveFolder, name))) continue;
+    // The backup's own copy of a segment may be cut short where the backup ended.
+    removeFile(join(to, name));
+    copyFile(join(from, name), join(to, name));
+  }
+  syncFolder(to);
+}
+
+/** In force until the server has recovered; a server that is started again before that goes on where it was. */
+function writeRecoverySettings({ places }: Operation, paths: InstancePaths, { plan, archiveFolder }: RestoreOptions): void {
+  const { backup, time, timeline } = plan;
+  installRestoreScript(paths.restoreScript);
+  const archives = [...new Set([archiveOfBackup(places, backup.instance.name, backup.instance.id), archiveFolder])];
+  const settings: Record<string, string> = {
+    restore_command: shellCommand([paths.restoreScript, Raw.name, Raw.path, ...archives]),
+    recovery_target_timeline: String(timeline),
+    ...(time === undefined ? {} : { recovery_target_time: time, recovery_target_inclusive: 'on' }),
+    recovery_target_action: 'promote',
+    // Nobody reads before it is done; and the server may then have other limits than the one that wrote the WAL.
+    hot_standby: 'off',
+  };
+  const lines = Object.entries(settings).map(([name, value]) => `${name} = ${quoteSetting(value)}`);
+  writeFileForGood(join(paths.data, recoveryConfiguration), `${lines.join('\n')}\n`);
+  writeFileForGood(join(paths.data, 'recovery.signal'), '');
+}
+
+async function recoverTo(operation: Operation, options: RestoreOptions, paths: InstancePaths): Promise<void> {
+  const { task } = operation;
+  const { installation, record, plan } = options;
+  try {
+    await launch(task, installation, paths, record, options);
+  } catch (error) {
+    const short = error instanceof AppError && /recovery ended before configured recovery target was reached/.test(error.output ?? '');
+    if (!short || plan.time === undefined) throw error;
+    // All the WAL there is ends before the moment wanted, so its end is the database as it was at that moment.
+    task.warn(`nothing was committed after the end of the WAL and before ${plan.time}: restored to that end`);
+    writeRecoverySettings(operation, paths, { ...options, plan: { ...plan, time: undefined } });
+    await launch(task, installation, paths, record, options);
+  }
+}
+
+async function whereItEnded(client: Client): Promise<Omit<Restored, 'quarantine'>> {
+  const { rows } = await client.query<{ lsn: string; time: string | null; timeline: number }>(
+    `select pg_last_wal_replay_lsn()::text as lsn,
+            to_char(pg_last_xact_replay_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as time,
+            ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int as timeline`,
+  );
+  const row = rows[0];
+  if (row === undefined) throw new AppError('RESTORE_FAILED', 'the restored server does not say where it is');
+  return { recoveredToLsn: parseLsn(row.lsn), recoveredToTime: row.time, timeline: row.timeline };
+}

@@ -1,0 +1,22 @@
+import { createInterface } from 'node:readline/promises';
+import { AppError } from '../errors.ts';
+
+/**
+ * Asks a person to type the name of what they are about to take away.
+ * @throws CONFIRMATION_REQUIRED when there is no terminal to ask at, or the answer is another
+ */
+export async function confirm(question: string, name: string): Promise<void> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    throw new AppError('CONFIRMATION_REQUIRED', `${question}: this needs --yes where there is no terminal`, {
+      hint: 'see what would happen with --dry-run',
+    });
+  }
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await prompt.question(`${question}.\nType ${name} to go on: `);
+    if (answer.trim() === name) return;
+  } finally {
+    prompt.close();
+  }
+  throw new AppError('CONFIRMATION_REQUIRED', 'not confirmed; nothing was changed');
+}

@@ -1,0 +1,154 @@
+import { setMaxListeners } from 'node:events';
+import { join } from 'node:path';
+import { AppError, exitStatus, toAppError } from '../errors.ts';
+import { readCallersFile } from '../host/files.ts';
+import { projectDirectory } from '../host/project.ts';
+import type { Action, Common } from '../actions/action.ts';
+import type { Places } from '../instances/places.ts';
+import { parse, type Parsed, readStyle, type Style } from './parse.ts';
+import type { Output, ProgressView } from './reporter.ts';
+import { plainProgress, silentProgress } from './progress.ts';
+import { exitCodeOf, printError, reportJson, reportText } from './reporter.ts';
+import { resolvePlaces, resolveSettings, type Settings } from './settings.ts';
+import type { Paint } from './table.ts';
+
+const plainPaint: Paint = { bold: same, dim: same, red: same, green: same, yellow: same };
+
+function same(text: string): string {
+  return text;
+}
+
+/** Runs one command line to its end and returns the exit status. Never throws, never ends the process. */
+export async function main(argv: readonly string[]): Promise<number> {
+  // A reader that has gone away (| head) is no error of ours.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  const output: Output = {
+    out: (text) => void process.stdout.write(`${text}\n`),
+    err: (text) => void process.stderr.write(`${text}\n`),
+  };
+  const style = readStyle(argv);
+  const paint = await choosePaint(style);
+  try {
+    const parsed = await parse(argv, toolVersion());
+    if (parsed.kind === 'text') {
+      output.out(parsed.text);
+      return exitStatus.done;
+    }
+    return await act(parsed, style, output, paint);
+  } catch (thrown) {
+    const error = toAppError(thrown);
+    const { action, instance } = style;
+    const report = {
+      several: false,
+      results: [{ ...(instance === undefined ? {} : { instance }), error, warnings: [] }],
+    };
+    if (style.json) reportJson(style, action, report, output);
+    else printError(error, style, output, paint);
+    return error.exitCode;
+  }
+}
+
+type ParsedAction = Extract<Parsed, { kind: 'action' }>;
+
+async function act(parsed: ParsedAction, style: Style, output: Output, paint: Paint): Promise<number> {
+  const { action, options, common: flags } = parsed;
+  // Loaded before root's powers are given up: afterwards the program's own files may be out of reach.
+  const { perform } = await import('../runner.ts');
+  const view = await chooseView(style, output, paint);
+  const prompt = action.confirm === undefined ? undefined : (await import('./confirm.ts')).confirm;
+  // eslint-disable-next-line no-restricted-properties -- the one place that reads where the caller stands and the environment
+  const [callerFolder, environment] = [process.cwd(), process.env];
+  const settings = resolveSettings(flags, environment, callerFolder);
+  const places = resolvePlaces(settings);
+  const selector = parsed.selector ?? defaultSelector(action);
+  const question = selector === undefined ? undefined : action.confirm?.(selector, options);
+  if (question !== undefined && !flags.yes && !flags['dry-run']) await prompt?.(question, selector ?? '');
+
+  const { signal, dispose } = interruptible(view);
+  try {
+    const report = await perform(
+      {
+        action,
+        selector,
+        options: { ...options, ...describeSettings(action, settings, places) },
+        common: commonOf(flags, settings, callerFolder),
+        places,
+        jobs: Math.max(1, flags.jobs ?? defaultJobs(action)),
+      },
+      signal,
+      (event, instance) => view.show(event, instance),
+    );
+    view.clear();
+    if (style.json) reportJson(style, action.name, report, output);
+    else reportText(style, report, output, paint);
+    return exitCodeOf(report);
+  } finally {
+    view.clear();
+    dispose();
+  }
+}
+
+/** The old tool's default instance; an action that takes something away must be told which. */
+function defaultSelector(action: Action): string | undefined {
+  return action.target === 'none' || action.confirm !== undefined ? undefined : 'main';
+}
+
+/** Reading is done side by side, and changing one after the other unless asked otherwise. */
+function defaultJobs(action: Action): number {
+  return action.changes ? 1 : 8;
+}
+
+/** `config` shows the settings; the rest of the program only knows what they come to. */
+function describeSettings(action: Action, settings: Settings, places: Places): object {
+  return action.name === 'config' ? { settings, places } : {};
+}
+
+function commonOf(flags: ParsedAction['common'], settings: Settings, callerFolder: string): Common {
+  const milliseconds = (seconds: number | undefined): number | undefined =>
+    seconds === undefined ? undefined : seconds * 1000;
+  return {
+    dryRun: flags['dry-run'] ?? false,
+    timeoutMs: milliseconds(flags.timeout),
+    lockTimeoutMs: milliseconds(flags['lock-timeout']) ?? 30_000,
+    bindir: settings.bindir?.value,
+    pgVersion: flags['pg-version'],
+    callerFolder,
+    toolVersion: toolVersion(),
+  };
+}
+
+/** The first Ctrl-C or SIGTERM asks the work to end and undo itself; the second is the system's again, and forces. */
+function interruptible(view: ProgressView): { signal: AbortSignal; dispose: () => void } {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  const interrupt = (name: NodeJS.Signals): void => {
+    dispose();
+    view.show({ type: 'notice', message: 'interrupted: ending and clearing up; once more to force' }, undefined);
+    controller.abort(new AppError('INTERRUPTED', `interrupted by ${name}`));
+  };
+  const dispose = (): void => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, interrupt);
+  };
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, interrupt);
+  return { signal: controller.signal, dispose };
+}
+
+async function choosePaint({ color }: Style): Promise<Paint> {
+  // eslint-disable-next-line no-restricted-properties -- NO_COLOR and TERM are about this room's own output
+  const { NO_COLOR, TERM } = process.env;
+  const wanted = color ?? (Boolean(process.stderr.isTTY && process.stdout.isTTY) && !NO_COLOR && TERM !== 'dumb');
+  return wanted ? (await import('chalk')).default : plainPaint;
+}
+
+async function chooseView(style: Style, output: Output, paint: Paint): Promise<ProgressView> {
+  if (style.quiet || style.json) return silentProgress();
+  // eslint-disable-next-line no-restricted-properties -- as above
+  if (!process.stderr.isTTY || process.env['TERM'] === 'dumb') return plainProgress(output, paint);
+  const [{ default: ora }, { liveProgress }] = await Promise.all([import('ora'), import('./progress.ts')]);
+  return liveProgress(ora({ stream: process.stderr, discardStdin: false }), paint);
+}
+
+function toolVersion(): string {
+  const { version } = JSON.parse(readCallersFile(join(projectDirectory, 'package.json'))) as { version: string };
+  return version;
+}

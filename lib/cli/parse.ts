@@ -1,0 +1,161 @@
+import yargs, { type Argv, type Options as YargsOptions } from 'yargs';
+import type { Action, Options, Values } from '../actions/action.ts';
+import { type ActionName, actions, isActionName } from '../actions/index.ts';
+import { AppError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
+import { addressOptions, commonOptions } from './options.ts';
+
+export type CommonValues = Values<typeof commonOptions>;
+
+/** What was asked for, before anything of the machine has been looked at. */
+export type Parsed =
+  | { kind: 'text'; text: string }
+  | { kind: 'action'; action: Action; selector: string | undefined; options: Values<Options>; common: CommonValues };
+
+/** The parts of an error that the reporter needs even where the command line could not be understood. */
+export interface Style {
+  json: boolean;
+  quiet: boolean;
+  verbose: boolean;
+  color: boolean | undefined;
+  action: string;
+  instance: string | undefined;
+}
+
+function parser(argv: readonly string[]): Argv {
+  return yargs([...argv])
+    .locale('en')
+    .parserConfiguration({
+      'duplicate-arguments-array': false,
+      'dot-notation': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'camel-case-expansion': false,
+      'populate--': true,
+    })
+    .exitProcess(false)
+    .version(false)
+    .help(false)
+    .fail((message, error) => {
+      throw error ?? new AppError('USAGE', message);
+    });
+}
+
+function declare(instance: Argv, options: Options, group: string): Argv {
+  for (const [name, { type, describe, alias, choices, hidden }] of Object.entries(options)) {
+    const option: YargsOptions = { describe, group };
+    // Numbers are read as text and checked here: yargs would make NaN of a slip of the finger.
+    option.type = type === 'number' ? 'string' : type;
+    if (type !== 'boolean') option.requiresArg = true;
+    if (alias !== undefined) option.alias = alias;
+    if (choices !== undefined) option.choices = choices;
+    if (hidden) option.hidden = true;
+    instance.option(name, option);
+  }
+  return instance;
+}
+
+type RawValues = Record<string, unknown> & { _: (string | number)[] };
+
+function rawValues(argv: readonly string[], options: Options): RawValues {
+  return declare(
+    declare(parser(argv), { ...addressOptions, ...commonOptions }, ''),
+    options,
+    '',
+  ).parseSync() as RawValues;
+}
+
+/** How to print, read leniently: an error about the command line is told in the form that was asked for. */
+export function readStyle(argv: readonly string[]): Style {
+  const has = (name: string): boolean => argv.includes(`--${name}`);
+  const [action, instance] = address(argv);
+  const color = has('no-color') ? false : has('color') ? true : undefined;
+  return { json: has('json'), quiet: has('quiet'), verbose: has('verbose'), color, action: action ?? '', instance };
+}
+
+/** The action and its object, wherever they stand among the arguments. */
+function address(argv: readonly string[]): [action: string | undefined, instance: string | undefined] {
+  try {
+    const lenient = parser(argv).options({
+      ...Object.fromEntries(
+        Object.entries(commonOptions).map(([name, { type }]) => [name, { type: type === 'boolean' ? type : 'string' }]),
+      ),
+      action: { type: 'string', alias: 'a' },
+      instance: { type: 'string', alias: 'i' },
+    });
+    const values = lenient.parseSync() as RawValues;
+    const words = values._.map(String);
+    const action = (values['action'] as string | undefined) ?? words.shift();
+    return [action, (values['instance'] as string | undefined) ?? words[0]];
+  } catch {
+    return [undefined, undefined];
+  }
+}
+
+/** @throws USAGE, with the nearest valid word */
+export async function parse(argv: readonly string[], version: string): Promise<Parsed> {
+  const wantsHelp = argv.includes('--help') || argv.includes('-h');
+  if (argv.includes('--version')) return { kind: 'text', text: version };
+  const [given] = address(argv.filter((word) => word !== '--help' && word !== '-h'));
+  const name = given ?? (wantsHelp || argv.length === 0 ? undefined : 'status');
+  if (name === undefined) return { kind: 'text', text: await (await import('./help.ts')).overview() };
+  const action = await actions[knownAction(name)].load();
+  if (wantsHelp) return { kind: 'text', text: await (await import('./help.ts')).actionHelp(action) };
+
+  const raw = rawValues(argv, action.options);
+  assertKnown(raw, action);
+  const words = raw._.map(String);
+  if (raw['action'] === undefined) words.shift();
+  const selector = (raw['instance'] as string | undefined) ?? words.shift();
+  const surplus = words[0];
+  if (surplus !== undefined) {
+    throw new AppError('USAGE', `what is "${surplus}" for?`, { hint: `see: ./manage.ts --action ${name} --help` });
+  }
+  return {
+    kind: 'action',
+    action,
+    selector,
+    options: typed(raw, action.options),
+    common: typed(raw, commonOptions) as CommonValues,
+  };
+}
+
+function knownAction(name: string): ActionName {
+  if (isActionName(name)) return name;
+  const meant = nearest(name, Object.keys(actions));
+  throw new AppError('USAGE', `there is no action "${name}"${meant ? `; did you mean ${meant}?` : ''}`, {
+    hint: 'all actions are shown by: ./manage.ts --help',
+  });
+}
+
+function assertKnown(raw: RawValues, action: Action): void {
+  const options: Options = { ...addressOptions, ...commonOptions, ...action.options };
+  const aliases = Object.values(options).flatMap(({ alias }) => alias ?? []);
+  const known = new Set([...Object.keys(options), ...aliases, '_', '$0', '--']);
+  const unknown = Object.keys(raw).find((key) => !known.has(key));
+  if (unknown === undefined) return;
+  const meant = nearest(unknown, Object.keys(options));
+  const dashes = unknown.length === 1 ? '-' : '--';
+  throw new AppError(
+    'USAGE',
+    `${action.name} has no option ${dashes}${unknown}${meant ? `; did you mean --${meant}?` : ''}`,
+    {
+      hint: `its options are shown by: ./manage.ts --action ${action.name} --help`,
+    },
+  );
+}
+
+function typed(raw: RawValues, options: Options): Values<Options> {
+  const values: Record<string, string | number | boolean | undefined> = {};
+  for (const [name, { type }] of Object.entries(options)) {
+    const value = raw[name] as string | boolean | undefined;
+    values[name] = type === 'number' && value !== undefined ? numberOf(name, String(value)) : value;
+  }
+  return values as Values<Options>;
+}
+
+function numberOf(name: string, text: string): number {
+  const value = text.trim() === '' ? NaN : Number(text);
+  if (Number.isFinite(value) && value >= 0) return value;
+  throw new AppError('USAGE', `--${name} takes a number, not "${text}"`, { hint: `for example: --${name} 30` });
+}

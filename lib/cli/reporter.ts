@@ -1,0 +1,102 @@
+import type { Outcome } from '../actions/action.ts';
+import { AppError, type ErrorCode, errorRegistry, exitStatus } from '../errors.ts';
+import type { Report, Result } from '../runner.ts';
+import type { ProgressEvent } from '../task.ts';
+import type { Style } from './parse.ts';
+import { type Paint, renderText } from './table.ts';
+
+/** Where words go; tests give their own. */
+export interface Output {
+  out(text: string): void;
+  err(text: string): void;
+}
+
+/** What the screen shows while work goes on; a terminal and a pipe do it differently. */
+export interface ProgressView {
+  show(event: ProgressEvent, instance: string | undefined): void;
+  /** Takes away what is only there for the moment. */
+  clear(): void;
+}
+
+/** The exit status of a whole report. */
+export function exitCodeOf({ results, several }: Report): number {
+  const codes = results.map(({ error, outcome }) => error?.exitCode ?? outcome?.exitCode ?? exitStatus.done);
+  const failed = codes.filter((code) => code !== exitStatus.done);
+  if (failed.length === 0) return exitStatus.done;
+  if (!several) return failed[0] ?? exitStatus.failed;
+  if (failed.includes(exitStatus.interrupted)) return exitStatus.interrupted;
+  // All of them for one reason: that reason; a mixture: some failed.
+  return failed.length === codes.length && new Set(failed).size === 1
+    ? (failed[0] ?? exitStatus.failed)
+    : exitStatus.partial;
+}
+
+export function reportJson(style: Style, action: string, report: Report, output: Output): void {
+  const documents = report.results.map((result) => resultDocument(action, result));
+  const ok = exitCodeOf(report) === exitStatus.done;
+  const document = report.several
+    ? { schema: 1, action, ok, results: documents, ...errorOfMany(report), warnings: [] }
+    : (documents[0] ?? { schema: 1, action, ok, results: [], warnings: [] });
+  if (style.quiet && ok) return;
+  output.out(JSON.stringify(document));
+}
+
+function errorOfMany(report: Report): object {
+  const failed = report.results.filter(({ error }) => error !== undefined);
+  if (failed.length === 0) return {};
+  const message = `${failed.length} of ${report.results.length} failed`;
+  return { error: { code: 'SOME_FAILED' satisfies ErrorCode, message, hint: '', exitCode: exitCodeOf(report) } };
+}
+
+function resultDocument(action: string, { instance, outcome, error, warnings }: Result): object {
+  return {
+    schema: 1,
+    action,
+    ok: error === undefined,
+    ...(instance === undefined ? {} : { instance }),
+    ...(error === undefined ? { data: outcome?.data ?? {} } : { error: errorDocument(error) }),
+    warnings,
+  };
+}
+
+function errorDocument({ code, message, hint, output, data }: AppError): object {
+  return {
+    code,
+    message,
+    hint: hint ?? '',
+    exitCode: errorRegistry[code],
+    ...(output ? { output } : {}),
+    ...(data ? { data } : {}),
+  };
+}
+
+export function reportText(style: Style, report: Report, output: Output, paint: Paint): void {
+  const many = report.several && report.results.length > 1;
+  for (const { instance, outcome, error } of report.results) {
+    if (error !== undefined) printError(error, style, output, paint, many ? instance : undefined);
+    else if (outcome !== undefined && !style.quiet) printOutcome(outcome, output, paint);
+  }
+  const failed = report.results.filter(({ error }) => error !== undefined);
+  if (many && failed.length > 0) {
+    const names = failed.map(({ instance }) => instance).join(', ');
+    output.err(paint.red(`${failed.length} of ${report.results.length} failed: ${names}`));
+  }
+  if (report.several && report.results.length === 0 && !style.quiet)
+    output.err('nothing to do: there are no instances');
+}
+
+function printOutcome({ text }: Outcome, output: Output, paint: Paint): void {
+  for (const part of text) for (const line of renderText(part, paint)) output.out(line);
+}
+
+/** What, why, what to type next, and the server's own words. */
+export function printError(error: AppError, style: Style, output: Output, paint: Paint, instance?: string): void {
+  const about = instance === undefined ? '' : `${instance}: `;
+  output.err(`${paint.red('error')} ${about}${error.message} ${paint.dim(`[${error.code}]`)}`);
+  if (error.output) for (const line of error.output.split('\n')) output.err(paint.dim(`  | ${line}`));
+  if (error.hint) output.err(`${paint.bold('hint')}  ${error.hint}`);
+  if (style.verbose) {
+    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
+      output.err(paint.dim(cause.stack ?? cause.message));
+  }
+}

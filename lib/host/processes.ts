@@ -1,0 +1,174 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { poll } from './wait.ts';
+import { asCaller } from './users.ts';
+
+/** A process that cannot be mistaken for a later one with the same number. */
+export interface ProcessIdentity {
+  pid: number;
+  /** When the process began, in a form of the system's own that is only ever compared for equality. */
+  started: string;
+  /** The boot and process namespace that the number belongs to. */
+  host: string;
+}
+
+const onLinux = process.platform === 'linux';
+
+function procText(pid: number | 'self', file: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Field 22 of /proc/PID/stat (proc(5)): clock ticks since boot. The name in field 2 may hold spaces and brackets. */
+function startOf(pid: number): string | undefined {
+  if (onLinux) {
+    const stat = procText(pid, 'stat');
+    if (stat === undefined) return undefined;
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  }
+  try {
+    return (
+      execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', timeout: 5000 }).trim() || undefined
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+let hostName: string | undefined;
+
+function thisHost(): string {
+  if (hostName !== undefined) return hostName;
+  if (!onLinux) return (hostName = process.platform);
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return (hostName = `${boot} ${readlinkSync('/proc/self/ns/pid')}`);
+}
+
+/** Who a process is now, or undefined when there is none (a zombie is none). */
+export function identify(pid: number): ProcessIdentity | undefined {
+  const started = startOf(pid);
+  return started === undefined ? undefined : { pid, started, host: thisHost() };
+}
+
+/** This very process. */
+export function ourselves(): ProcessIdentity {
+  const identity = identify(process.pid);
+  if (identity === undefined) throw new Error('this process cannot see itself');
+  return identity;
+}
+
+/**
+ * True unless the process is proven gone. One of another process namespace (a container sharing our folders) cannot be
+ * seen from here, so it counts as living; one of an earlier boot is gone.
+ */
+export function isAlive({ pid, started, host }: ProcessIdentity): boolean {
+  const [boot, namespace] = host.split(' ');
+  const [ourBoot, ourNamespace] = thisHost().split(' ');
+  if (boot !== ourBoot) return false;
+  if (namespace !== ourNamespace) return true;
+  return startOf(pid) === started;
+}
+
+/** True when some process has this number now. */
+export function pidExists(pid: number): boolean {
+  return startOf(pid) !== undefined;
+}
+
+/** Where a process stands; a removed folder ends in " (deleted)". Undefined when gone or not ours to see. */
+export function workingFolder(pid: number): string | undefined {
+  return asCaller(() => {
+    try {
+      return readlinkSync(`/proc/${pid}/cwd`);
+    } catch {
+      return undefined;
+    }
+  });
+}
+
+/** The argument list of a process; empty when gone. */
+export function commandLine(pid: number): string[] {
+  if (onLinux) return (procText(pid, 'cmdline') ?? '').split('\0').filter((part) => part !== '');
+  try {
+    return execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8', timeout: 5000 })
+      .trim()
+      .split(' ');
+  } catch {
+    return [];
+  }
+}
+
+function allPids(): number[] {
+  if (onLinux) {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+  }
+  const list = execFileSync('ps', ['-axo', 'pid='], { encoding: 'utf8', timeout: 5000 });
+  return list.trim().split(/\s+/).map(Number);
+}
+
+/** The programs that this tool lets work on folders of its own. An operator's `tail -f` there is left alone. */
+const ourPrograms = new Set([
+  'postgres',
+  'initdb',
+  'pg_basebackup',
+  'pg_verifybackup',
+  'pg_waldump',
+  'tar',
+  'zstd',
+  'lz4',
+  'gzip',
+]);
+
+function programName(pid: number): string {
+  // A server's children retitle themselves `postgres: …`.
+  return commandLine(pid)[0]?.split(' ')[0]?.replace(/:$/, '').split('/').at(-1) ?? '';
+}
+
+/** The processes of ours that name a folder, or something in it, among their arguments, or that stand in it. */
+export function processesOn(folder: string): number[] {
+  const inside = (path: string): boolean =>
+    path === folder || path.startsWith(`${folder}/`) || path === `${folder} (deleted)`;
+  const named = (argument: string): boolean => inside(argument) || inside(argument.slice(argument.indexOf('=') + 1));
+  return allPids().filter(
+    (pid) =>
+      ourPrograms.has(programName(pid)) && (commandLine(pid).slice(1).some(named) || inside(workingFolder(pid) ?? '')),
+  );
+}
+
+/** Sends a signal; a process that is gone already is no error. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  asCaller(() => {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  });
+}
+
+/** Waits until a process is gone; false when it still lives after `timeoutMs`. */
+export async function waitForEnd(pid: number, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+  const started = startOf(pid);
+  const gone = (): true | undefined => (started === undefined || startOf(pid) !== started ? true : undefined);
+  return (await poll(gone, { signal, timeoutMs, minMs: 5, maxMs: 200 })) ?? false;
+}
+
+/**
+ * Ends what an operation of ours left working on a folder of its own: servers by an immediate shutdown, the rest by SIGTERM,
+ * then SIGKILL. For scratch only, never for a client's server.
+ */
+export async function endProcessesOn(folder: string): Promise<void> {
+  const { signal } = new AbortController();
+  const pids = processesOn(folder);
+  for (const pid of pids) sendSignal(pid, programName(pid) === 'postgres' ? 'SIGQUIT' : 'SIGTERM');
+  for (const pid of pids) {
+    if (await waitForEnd(pid, 3000, signal)) continue;
+    sendSignal(pid, 'SIGKILL');
+    await waitForEnd(pid, 3000, signal);
+  }
+}

@@ -1,0 +1,109 @@
+import { join } from 'node:path';
+import { ensureFolder, exists, readCallersFile, readText, writeFileForGood } from '../host/files.ts';
+import { projectDirectory } from '../host/project.ts';
+import { dataOwner } from '../host/users.ts';
+import { superuser } from '../postgres/initdb.ts';
+import type { InstanceName } from './names.ts';
+import type { InstancePaths } from './places.ts';
+
+export interface ServerIdentity {
+  name: InstanceName;
+  port: number;
+  /** Where the server archives its WAL to. */
+  archiveFolder: string;
+}
+
+/** The file in the data directory that this tool owns; the one an operator edits, postgresql.conf, ends by including it. */
+export const ownConfiguration = 'pg-manage.conf';
+/** Settings of a recovery; there only while a restored server has not finished it. */
+export const recoveryConfiguration = 'pg-manage.recovery.conf';
+
+/** The text of postgresql.conf that must stand in it for ours to be read. */
+export const includeLine = `include '${ownConfiguration}'`;
+
+/**
+ * Writes what the tool decides for a server: port, socket, log, archive, and the scripts these name, all below the root so
+ * that the checkout may move or go. Done before every start, so a restored or moved instance gets its own values.
+ */
+export function writeOwnConfiguration(paths: InstancePaths, identity: ServerIdentity): void {
+  for (const folder of [paths.log, paths.socket]) ensureFolder(folder);
+  writeIfChanged(paths.archiveScript, template('archive-wal.sh'), 0o700);
+  writeIfChanged(join(paths.data, ownConfiguration), renderOwnConfiguration(paths, identity));
+  writeIfChanged(join(paths.data, 'pg_ident.conf'), renderIdent());
+  ensureIncluded(paths);
+}
+
+/** The access rules that create puts into the data directory; an operator's edits there are kept afterwards. */
+export function writeAccessRules(paths: InstancePaths): void {
+  writeFileForGood(join(paths.data, 'pg_hba.conf'), template('pg_hba.conf'));
+}
+
+function renderOwnConfiguration(paths: InstancePaths, { name, port, archiveFolder }: ServerIdentity): string {
+  const archive = shellCommand([paths.archiveScript, Raw.path, Raw.name, archiveFolder]);
+  const settings: [string, string | number][] = [
+    ['port', port],
+    ['listen_addresses', 'localhost'],
+    ['unix_socket_directories', paths.socket],
+    ['cluster_name', name],
+    ['hba_file', join(paths.data, 'pg_hba.conf')],
+    ['ident_file', join(paths.data, 'pg_ident.conf')],
+    ['wal_level', 'replica'],
+    ['archive_mode', 'on'],
+    ['archive_command', archive],
+    ['archive_timeout', 60],
+    ['logging_collector', 'on'],
+    ['log_directory', paths.log],
+    ['log_filename', 'postgresql-%a.log'],
+    ['log_rotation_age', '1d'],
+    ['log_rotation_size', 0],
+    ['log_truncate_on_rotation', 'on'],
+    ['log_line_prefix', '%m [%p] %q%u@%d '],
+  ];
+  const head = [
+    `# ${name}: what pg-manage decides. Rewritten before every start: edit postgresql.conf instead.`,
+    '# Logs: one file a weekday, overwritten after a week.',
+    '',
+  ];
+  const lines = settings.map(([key, value]) => `${key} = ${quoteSetting(value)}`);
+  return [...head, ...lines, '', `include_if_exists '${recoveryConfiguration}'`, ''].join('\n');
+}
+
+/** The account that owns the data, and root, may be the superuser over the socket. */
+function renderIdent(): string {
+  const names = [...new Set([dataOwner().name, 'root'])];
+  const rows = names.map((name) => `pg_manage  ${JSON.stringify(name)}  ${superuser}`);
+  return ['# Written by pg-manage before every start.', '# MAP  SYSTEM-USER  POSTGRES-ROLE', ...rows, ''].join('\n');
+}
+
+/** A value as postgresql.conf writes it (PostgreSQL's documentation, "Parameter Interaction via the Configuration File"). */
+export function quoteSetting(value: string | number): string {
+  return typeof value === 'number' ? String(value) : `'${value.replaceAll("'", "''")}'`;
+}
+
+/** The placeholders that the server fills in, in commands it runs. */
+export const Raw = { path: '%p', name: '%f' } as const;
+
+/** A command line for /bin/sh in which only the server's placeholders are not literal. */
+export function shellCommand(parts: readonly string[]): string {
+  const placeholders: readonly string[] = Object.values(Raw);
+  return parts
+    .map((part) =>
+      placeholders.includes(part) ? `"${part}"` : `'${part.replaceAll("'", String.raw`'\''`).replaceAll('%', '%%')}'`,
+    )
+    .join(' ');
+}
+
+function ensureIncluded(paths: InstancePaths): void {
+  const file = join(paths.data, 'postgresql.conf');
+  const text = readText(file) ?? '';
+  if (text.split('\n').some((line) => line.trim().startsWith(includeLine))) return;
+  writeFileForGood(file, `${text.trimEnd()}\n\n${includeLine}\n`);
+}
+
+function template(name: string): string {
+  return readCallersFile(join(projectDirectory, 'templates', name));
+}
+
+function writeIfChanged(path: string, text: string, mode?: number): void {
+  if (!exists(path) || readText(path) !== text) writeFileForGood(path, text, mode);
+}

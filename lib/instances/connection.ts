@@ -1,0 +1,52 @@
+import { AppError } from '../errors.ts';
+import { readText } from '../host/files.ts';
+import { superuser } from '../postgres/initdb.ts';
+import { type Client, type ConnectOptions, sqlState, withClient } from '../postgres/sql.ts';
+import type { InstancePaths } from './places.ts';
+import type { InstanceRecord } from './record.ts';
+
+/** The address that clients use. */
+export const clientHost = '127.0.0.1';
+
+/** As the superuser over the private socket: needs no password, and finds a slot when clients have taken all others. */
+export function asSuperuser(paths: InstancePaths, record: Pick<InstanceRecord, 'port'>, database = 'postgres') {
+  return { host: paths.socket, port: record.port, user: superuser, database };
+}
+
+/** As the instance's own role, the way its clients come. */
+export function asRole(paths: InstancePaths, record: InstanceRecord) {
+  const { port, role: user, database } = record;
+  return { host: clientHost, port, user, database, password: readPassword(paths) };
+}
+
+/** @throws INSTANCE_BROKEN when the password file is gone */
+export function readPassword(paths: InstancePaths): string {
+  const password = readText(paths.password)?.trim();
+  if (password) return password;
+  throw new AppError('INSTANCE_BROKEN', `the password file ${paths.password} is missing`, {
+    hint: 'set a new one: psql as postgres over the socket, ALTER ROLE … PASSWORD, and write it into that file (mode 0600)',
+  });
+}
+
+/** Asks the server which database system it is (pg_control_system, PostgreSQL's documentation, "Control Data Functions"). */
+export async function serverIdentity(client: Client): Promise<string> {
+  const { rows } = await client.query<{ id: string }>('select system_identifier::text as id from pg_control_system()');
+  return rows[0]?.id ?? '';
+}
+
+/**
+ * Proves that the server behind an address is this instance, by its system identifier.
+ * @throws WRONG_SERVER when another one answers there
+ */
+export async function assertIdentity(options: ConnectOptions, record: InstanceRecord): Promise<void> {
+  const identity = await withClient(options, serverIdentity);
+  if (identity === record.systemIdentifier) return;
+  throw new AppError('WRONG_SERVER', `another server (system ${identity}) answers at ${options.host}:${options.port}`, {
+    hint: `instance ${record.name} is system ${record.systemIdentifier}; see who listens with: ss -ltnp 'sport = :${options.port}'`,
+  });
+}
+
+/** True for the answers that mean "the server is there, but not for this role and password". */
+export function isRefusedLogin(error: unknown): boolean {
+  return ['28P01', '28000', '3D000'].includes(sqlState(error) ?? '');
+}

@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { AppError } from '../errors.ts';
+import { nowIso } from '../host/clock.ts';
+import { ensureFolder, makeFolder, writeFileForGood } from '../host/files.ts';
+import type { Port } from '../host/ports.ts';
+import type { Operation } from '../operation.ts';
+import type { PortRange } from '../ports/leases.ts';
+import { initdb, syncDataDirectory } from '../postgres/initdb.ts';
+import type { Installation } from '../postgres/installations.ts';
+import { systemIdentifierOf } from '../postgres/postmaster.ts';
+import { identifier, literal, withClient } from '../postgres/sql.ts';
+import { readHostFacts } from '../tuning/host.ts';
+import { type Plan, planInstance, type Wishes } from '../tuning/plan.ts';
+import { renderConfiguration } from '../tuning/render.ts';
+import type { Template } from '../tuning/templates.ts';
+import { writeAccessRules } from './configure.ts';
+import { asSuperuser } from './connection.ts';
+import { launch, startInstance } from './lifecycle.ts';
+import type { InstanceName } from './names.ts';
+import { defaultDatabase } from './names.ts';
+import { type InstancePaths, instancePaths } from './places.ts';
+import { existingName, type InstanceRecord, writeRecord } from './record.ts';
+
+export interface CreateWishes {
+  id: string;
+  name: InstanceName;
+  archiveFolder: string;
+  installation: Installation;
+  template: Template;
+  port: Port | undefined;
+  range: PortRange;
+  role: string | undefined;
+  database: string | undefined;
+  locale: string | undefined;
+  tuning: Wishes;
+  timeoutMs: number;
+}
+
+/** @throws INSTANCE_EXISTS */
+export function assertNameFree(operation: Operation, name: InstanceName): void {
+  const existing = existingName(operation.places, name);
+  if (existing === undefined) return;
+  throw new AppError('INSTANCE_EXISTS', `there is an instance "${existing}" already`, {
+    hint: `choose another name, or see it with: ./manage.ts --action status --instance ${existing}`,
+  });
+}
+
+/**
+ * Makes a new instance and leaves it running: port, data directory, configuration, role and database. Its record is written
+ * last; until then it is `creating`, and whatever ends the work undoes it.
+ * @throws INSTANCE_EXISTS, PORT_IN_USE, NO_FREE_PORT, MEMORY_BUDGET, START_FAILED …
+ */
+export async function createInstance(operation: Operation, wishes: CreateWishes): Promise<InstanceRecord> {
+  const { places, task, journal } = operation;
+  const { name, installation, archiveFolder } = wishes;
+  assertNameFree(operation, name);
+  const paths = instancePaths(places, name);
+  const { plan, port } = await reserve(operation, wishes);
+
+  ensureFolder(places.instances, 0o755);
+  journal.intend({ kind: 'folder', path: paths.folder });
+  makeFolder(paths.folder);
+  await task.step('initdb', async () => {
+    await initdb(installation, { dataDirectory: paths.data, locale: wishes.locale, signal: task.signal });
+  });
+  writeFileForGood(join(paths.data, 'postgresql.conf'), renderConfiguration(plan, { template: wishes.template.name, instance: name }));
+  writeAccessRules(paths);
+
+  const record = describe(wishes, { port, plan, paths });
+  const syncing = syncDataDirectory(installation, paths.data, task.signal);
+  syncing.catch(() => undefined); // told below; the start must not be left alone meanwhile
+  await launch(task, installation, paths, record, { archiveFolder, timeoutMs: wishes.timeoutMs });
+  await makeRoleAndDatabase(operation, paths, record);
+  await syncing;
+  await startInstance(task, installation, paths, record, { archiveFolder, timeoutMs: wishes.timeoutMs });
+  writeRecord(places, record);
+  return record;
+}
+
+/** The settings and the memory of a new instance beside those that are there. @throws MEMORY_BUDGET */
+export function planFor({ leases }: Pick<Operation, 'leases'>, { template, installation, tuning }: Omit<CreateWishes, 'archiveFolder'>): Plan {
+  const others = leases
+    .all()
+    .map(({ instance, committedBytes }) => ({ name: instance, committedBytes: committedBytes ?? 0 }));
+  return planInstance({ host: readHostFacts(), template, major: installation.major, others, wishes: tuning });
+}
+
+/** Memory and port are planned with the host's other instances held still. */
+async function reserve(operation: Operation, wishes: CreateWishes): Promise<{ plan: Plan; port: Port }> {
+  const { leases, places, journal } = operation;
+  return await operation.withHostLock(async () => {
+    const plan = planFor(operation, wishes);
+    for (const warning of plan.warnings) operation.task.warn(warning);
+    const holder = {
+      purpose: 'postgres' as const,
+      instanceId: wishes.id,
+      instance: wishes.name,
+      root: places.root,
+      committedBytes: plan.committedBytes,
+    };
+    const port = await leases.take(holder, wishes.port ?? wishes.range, (candidate) => {
+      journal.intend({ kind: 'lease', port: candidate, instanceId: wishes.id });
+    });
+    return { plan, port };
+  });
+}
+
+function describe(
+  wishes: CreateWishes,
+  { port, plan, paths }: { port: Port; plan: Plan; paths: InstancePaths },
+): InstanceRecord {
+  const { id, name, installation, template, tuning } = wishes;
+  return {
+    schema: 1,
+    id,
+    name,
+    createdAt: nowIso(),
+    port,
+    version: installation.major,
+    bindir: installation.bindir,
+    template: template.name,
+    systemIdentifier: systemIdentifierOf(paths.data) ?? '',
+    role: wishes.role ?? defaultDatabase(name),
+    database: wishes.database ?? defaultDatabase(name),
+    maxConnections: plan.maxConnections,
+    committedBytes: plan.committedBytes,
+    wishes: tuning,
+  };
+}
+
+async function makeRoleAndDatabase(operation: Operation, paths: InstancePaths, record: InstanceRecord): Promise<void> {
+  const { task } = operation;
+  const password = randomBytes(24).toString('base64url');
+  writeFileForGood(paths.password, `${password}\n`);
+  await task.step('role and database', async () => {
+    const limits = { signal: task.signal, timeoutMs: 60_000 };
+    await withClient({ ...asSuperuser(paths, record), ...limits }, async (client) => {
+      const role = identifier(record.role);
+      await client.query(`create role ${role} login password ${literal(password)}`);
+      await client.query(`create database ${identifier(record.database)} owner ${role}`);
+    });
+  });
+}

@@ -1,0 +1,67 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { AppError } from '../errors.ts';
+import { exists, listFolder, readJson, writeJson } from '../host/files.ts';
+import type { Port } from '../host/ports.ts';
+import { type InstanceName, notFound, sameName } from './names.ts';
+import { instancePaths, type Places } from './places.ts';
+
+const recordSchema = z.object({
+  schema: z.literal(1),
+  /** Lasting identity; a new instance under an old name is another one. */
+  id: z.string(),
+  name: z.string().transform((name) => name as InstanceName),
+  createdAt: z.string(),
+  port: z.number().transform((port) => port as Port),
+  /** The major version of PostgreSQL; the instance is only ever run by programs of this major. */
+  version: z.number(),
+  bindir: z.string(),
+  template: z.string(),
+  systemIdentifier: z.string(),
+  role: z.string(),
+  database: z.string(),
+  maxConnections: z.number(),
+  committedBytes: z.number(),
+  /** What the operator asked for beyond the template, so that it can be planned again. */
+  wishes: z.object({
+    maxConnections: z.number().optional(),
+    memoryBytes: z.number().optional(),
+    settings: z.record(z.string(), z.string()).optional(),
+  }),
+  /** When data was last replaced by a restore, and from which backup. */
+  restored: z.object({ at: z.string(), backupId: z.string(), timeline: z.number() }).optional(),
+});
+
+/** What cannot be observed of an instance; the rest is looked at each time. */
+export type InstanceRecord = z.output<typeof recordSchema>;
+
+export { recordSchema };
+
+/** The record, or undefined when there is no whole instance of this name. @throws FILE_DAMAGED */
+export function readRecord(places: Places, name: InstanceName): InstanceRecord | undefined {
+  return readJson(instancePaths(places, name).record, recordSchema as unknown as z.ZodType<InstanceRecord>);
+}
+
+export function writeRecord(places: Places, record: InstanceRecord): void {
+  writeJson(instancePaths(places, record.name).record, record);
+}
+
+/** @throws INSTANCE_NOT_FOUND; INSTANCE_BROKEN when there is a folder without a record */
+export function requireRecord(places: Places, name: InstanceName): InstanceRecord {
+  const record = readRecord(places, name);
+  if (record !== undefined) return record;
+  if (!exists(instancePaths(places, name).folder)) throw notFound(name, instanceNames(places));
+  throw new AppError('INSTANCE_BROKEN', `instance ${name} has a folder but no record`, {
+    hint: `look at ${join(places.instances, name)}; restore it with --action restore, or move the folder away`,
+  });
+}
+
+/** The names of all instances, whole or not, in order. */
+export function instanceNames(places: Places): InstanceName[] {
+  return listFolder(places.instances).filter((name) => /^[A-Za-z]/.test(name)) as InstanceName[];
+}
+
+/** The name as the existing instance writes it, whatever the case it was asked for in. */
+export function existingName(places: Places, name: InstanceName): InstanceName | undefined {
+  return instanceNames(places).find((other) => sameName(other, name));
+}

@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { nowIso } from './host/clock.ts';
+import { ensureFolder, listFolder, readJson, removeFile, writeJson } from './host/files.ts';
+import { isAlive, ourselves } from './host/processes.ts';
+
+/**
+ * What must be done about a step when its operation did not end: by the operation itself when it fails or is interrupted,
+ * by the next action when it was killed. Data, not code, so that any later process can do it.
+ */
+const stepSchema = z.discriminatedUnion('kind', [
+  /** A port was leased: give it back. */
+  z.object({ kind: z.literal('lease'), port: z.number(), instanceId: z.string() }),
+  /** A folder was made for this operation: end what works on it and remove it. */
+  z.object({ kind: z.literal('folder'), path: z.string() }),
+  /** Something was moved: move it back, unless it never went. */
+  z.object({ kind: z.literal('move'), from: z.string(), to: z.string() }),
+  /** A server may have been started on this data directory: stop it. */
+  z.object({ kind: z.literal('server'), dataDirectory: z.string() }),
+  /** A running instance was stopped: start it again. */
+  z.object({ kind: z.literal('stopped'), instance: z.string() }),
+]);
+
+export type UndoStep = z.infer<typeof stepSchema>;
+
+const entrySchema = z.object({
+  schema: z.literal(1),
+  id: z.string(),
+  action: z.string(),
+  instance: z.string(),
+  begunAt: z.string(),
+  process: z.object({ pid: z.number(), started: z.string(), host: z.string() }),
+  /** What to do, last first, should the operation be found unfinished. */
+  steps: z.array(stepSchema),
+});
+
+export type JournalEntry = z.infer<typeof entrySchema>;
+
+/**
+ * The intents of one operation. Each is on disk before its effect; `settle` makes what was done so far lasting; `close`
+ * says that the operation has ended and nothing is left to do.
+ */
+export class Journal {
+  private readonly file: string;
+  private readonly entry: JournalEntry;
+
+  private constructor(file: string, entry: JournalEntry) {
+    this.file = file;
+    this.entry = entry;
+  }
+
+  static begin(folder: string, action: string, instance: string): Journal {
+    ensureFolder(folder);
+    const id = randomUUID();
+    const entry: JournalEntry = { schema: 1, id, action, instance, begunAt: nowIso(), process: ourselves(), steps: [] };
+    const journal = new Journal(journalFile(folder, id), entry);
+    journal.write();
+    return journal;
+  }
+
+  /** Says what the next effect is, before it. */
+  intend(step: UndoStep): void {
+    this.entry.steps.push(step);
+    this.write();
+  }
+
+  /** Keeps what was done: from here on, only `next` is to be done should the operation not end. */
+  settle(...next: UndoStep[]): void {
+    this.entry.steps = next;
+    this.write();
+  }
+
+  close(): void {
+    removeFile(this.file);
+  }
+
+  /** Unique to the operation: for names of what it makes. */
+  get id(): string {
+    return this.entry.id;
+  }
+
+  get unfinished(): JournalEntry {
+    return this.entry;
+  }
+
+  private write(): void {
+    writeJson(this.file, this.entry);
+    stopHereForTest();
+  }
+}
+
+function journalFile(folder: string, id: string): string {
+  return join(folder, `${id}.json`);
+}
+
+let writes = 0;
+
+/** For the fault sweep in tests/faults: PG_MANAGE_TEST_KILL_AT=k ends this process, as kill -9 does, after its k-th intent. */
+function stopHereForTest(): void {
+  writes += 1;
+  if (process.env['PG_MANAGE_TEST_KILL_AT'] === String(writes)) process.kill(process.pid, 'SIGKILL');
+}
+
+/** The operations on record whose process still lives, and those whose process is gone. */
+export function readJournal(folder: string): { running: JournalEntry[]; unfinished: JournalEntry[] } {
+  const entries = listFolder(folder)
+    .filter((name) => name.endsWith('.json') && !name.startsWith('.'))
+    .flatMap((name) => readJson(join(folder, name), entrySchema) ?? []);
+  return {
+    running: entries.filter((entry) => isAlive(entry.process)),
+    unfinished: entries.filter((entry) => !isAlive(entry.process)),
+  };
+}
+
+/** Does what an unfinished operation left to do, last step first, and then forgets it. Every step may be done twice. */
+export async function unwind(
+  folder: string,
+  entry: JournalEntry,
+  undo: (step: UndoStep) => Promise<void>,
+): Promise<void> {
+  for (const step of entry.steps.toReversed()) await undo(step);
+  removeFile(journalFile(folder, entry.id));
+}

@@ -1,0 +1,95 @@
+import { literal, withClient, type Client, type ConnectOptions } from '../postgres/sql.ts';
+import { poll } from '../host/wait.ts';
+
+/** How to reach the database; always the server itself, never a pooler (a session lock strands there). */
+export type MigrationConnection = Omit<
+  ConnectOptions,
+  'signal' | 'timeoutMs' | 'connectTimeoutMs' | 'applicationName' | 'settings'
+>;
+
+/** One connection that runs migrations, and how its server process is known. */
+export interface Session {
+  client: Client;
+  pid: number;
+  /** Tells a later process of the same pid from ours. */
+  startedAt: string;
+  serverMajor: number;
+}
+
+/** How long an interrupted run waits for the server to let go, in milliseconds. */
+const letGoMs = 5000;
+
+/**
+ * Settings that hold for the whole session; RESET ALL returns to them. No limit on time but on locks: a waiting ALTER TABLE
+ * makes every query behind it wait. Keepalives, so that a vanished client does not keep the lock for two hours
+ * (adcontextprotocol/adcp#3509); no idle timeout, which would end the session in silence (skypilot#10251).
+ */
+export function sessionSettings(lockTimeoutMs: number): Record<string, string | number> {
+  return {
+    lock_timeout: lockTimeoutMs,
+    statement_timeout: 0,
+    idle_in_transaction_session_timeout: 0,
+    tcp_keepalives_idle: 30,
+    tcp_keepalives_interval: 10,
+    tcp_keepalives_count: 3,
+  };
+}
+
+/** Settings that not every server knows, by the first major version that does. */
+const newerSettings = [
+  { major: 14, setting: 'idle_session_timeout', value: 0 },
+  // Notices within a second that the client is gone, also in the middle of a long statement.
+  { major: 14, setting: 'client_connection_check_interval', value: 1000 },
+  { major: 17, setting: 'transaction_timeout', value: 0 },
+];
+
+export async function openSession(client: Client): Promise<Session> {
+  const { rows } = await client.query<Omit<Session, 'client'>>(
+    `SELECT pid, extract(epoch FROM backend_start)::text AS "startedAt",
+       current_setting('server_version_num')::int / 10000 AS "serverMajor"
+     FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()`,
+  );
+  return { client, ...(rows[0] as Omit<Session, 'client'>) };
+}
+
+/**
+ * Makes the session as good as new for the next file, and names it: what a file sets (search_path, a role, a temporary table)
+ * must not reach the next one. DISCARD ALL without its end, which would free our advisory lock.
+ */
+export async function freshSession({ client, serverMajor }: Session, applicationName: string): Promise<void> {
+  await client.query(
+    [
+      resetSession,
+      'CLOSE ALL; DEALLOCATE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES',
+      `SET application_name = ${literal(applicationName)}`,
+      ...newerSettings
+        .filter(({ major }) => major <= serverMajor)
+        .map(({ setting, value }) => `SET ${setting} = ${value}`),
+    ].join('; '),
+  );
+}
+
+/** Takes back the role and the settings that a file has chosen. */
+export const resetSession = 'SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL';
+
+/**
+ * Ends the server process of an interrupted run and waits until it is gone, with its lock and its transaction. A destroyed
+ * socket alone is not noticed by a server that is in the middle of a statement. Best effort: never throws.
+ */
+export async function endSession(connection: MigrationConnection, { pid, startedAt }: Session): Promise<void> {
+  const signal = AbortSignal.timeout(letGoMs);
+  const ended = withClient({ ...connection, signal, timeoutMs: letGoMs }, async (client) => {
+    await poll(
+      async () => {
+        const { rowCount } = await client.query(
+          `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+           WHERE pid = $1 AND extract(epoch FROM backend_start)::text = $2`,
+          [pid, startedAt],
+        );
+        return rowCount === 0 ? true : undefined;
+      },
+      { signal, timeoutMs: letGoMs },
+    );
+  });
+  await ended.catch(() => undefined);
+}

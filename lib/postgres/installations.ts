@@ -1,0 +1,143 @@
+import { join } from 'node:path';
+import { AppError } from '../errors.ts';
+import { exists, listFolder, realPath } from '../host/files.ts';
+import { programEnvironment, run } from '../host/programs.ts';
+
+/** The majors that this tool knows how to run. */
+export const supportedMajors = { first: 13, last: 18 } as const;
+
+const neededPrograms = ['postgres', 'initdb', 'pg_ctl', 'pg_basebackup', 'pg_verifybackup', 'pg_controldata'] as const;
+
+export type Program = (typeof neededPrograms)[number] | 'psql' | 'pg_waldump';
+
+export interface Installation {
+  /** The folder of the programs themselves, never of Debian's wrapper scripts. */
+  bindir: string;
+  major: number;
+  /** As `postgres --version` says it: `15.18 (Debian 15.18-0+deb12u1)`. */
+  version: string;
+}
+
+export interface Wish {
+  bindir?: string | undefined;
+  major?: number | undefined;
+}
+
+export function program({ bindir }: Pick<Installation, 'bindir'>, name: Program): string {
+  return join(bindir, name);
+}
+
+/**
+ * The installation to use: what was asked for, else the newest complete one on the machine.
+ * @throws NO_POSTGRES, saying what was found and how to install what is missing
+ */
+export async function chooseInstallation(wish: Wish, signal: AbortSignal): Promise<Installation> {
+  if (wish.bindir !== undefined) return await namedInstallation(wish.bindir, wish.major, signal);
+  const folders = await candidateFolders(signal);
+  if (wish.major !== undefined) {
+    // The folder's name tells the major on Debian and Red Hat: asking those first spares running every server there is.
+    const named = folders.filter((folder) => folder.includes(String(wish.major)));
+    for (const folder of named) {
+      const found = await probe(folder, signal);
+      if (found?.major === wish.major) return found;
+    }
+  }
+  const found = await installationsIn(folders, signal);
+  const chosen = found.find(({ major }) => wish.major === undefined || major === wish.major);
+  if (chosen !== undefined) return chosen;
+  const wanted = wish.major === undefined ? 'PostgreSQL 13 to 18' : `PostgreSQL ${wish.major}`;
+  const have = found.map(({ major, bindir }) => `${major} in ${bindir}`).join(', ');
+  throw new AppError('NO_POSTGRES', `no complete ${wanted} on this machine${have ? ` (found: ${have})` : ''}`, {
+    hint: `install it with: apt-get install postgresql${wish.major === undefined ? '' : `-${wish.major}`} — or name its folder with --bindir`,
+  });
+}
+
+/** Every complete installation on the machine, newest first. */
+export async function findInstallations(signal: AbortSignal): Promise<Installation[]> {
+  return await installationsIn(await candidateFolders(signal), signal);
+}
+
+async function installationsIn(folders: string[], signal: AbortSignal): Promise<Installation[]> {
+  const found = await Promise.all(folders.map((folder) => probe(folder, signal)));
+  return found.filter((one) => one !== undefined).sort((a, b) => compareVersions(b.version, a.version));
+}
+
+async function namedInstallation(
+  bindir: string,
+  major: number | undefined,
+  signal: AbortSignal,
+): Promise<Installation> {
+  const found = await probe(bindir, signal);
+  if (found === undefined) {
+    const missing = neededPrograms.filter((name) => !exists(join(bindir, name)));
+    throw new AppError('NO_POSTGRES', `${bindir} holds no complete PostgreSQL 13 to 18`, {
+      hint: missing.length > 0 ? `missing there: ${missing.join(', ')}` : `try: ${join(bindir, 'postgres')} --version`,
+    });
+  }
+  if (major !== undefined && found.major !== major) {
+    throw new AppError('NO_POSTGRES', `${bindir} holds PostgreSQL ${found.major}, not ${major}`, {
+      hint: 'leave out --bindir or --pg-version',
+    });
+  }
+  return found;
+}
+
+/** The places where operators have PostgreSQL, real paths, each once. */
+async function candidateFolders(signal: AbortSignal): Promise<string[]> {
+  const versioned = [
+    ...listFolder('/usr/lib/postgresql').map((version) => `/usr/lib/postgresql/${version}/bin`), // Debian
+    ...below('/usr', /^pgsql-\d+$/), // Red Hat (PGDG)
+    ...below('/opt', /^(edb-)?(postgresql|pgsql)[-\d.]*$/),
+    ...below('/opt/homebrew/opt', /^postgresql(@\d+)?$/),
+    ...below('/usr/local/opt', /^postgresql(@\d+)?$/),
+    ...below('/Applications/Postgres.app/Contents/Versions', /^\d+$/),
+    '/usr/local/pgsql/bin',
+  ];
+  const onPath = (programEnvironment()['PATH'] ?? '').split(':').filter((folder) => exists(join(folder, 'postgres')));
+  const configured = await pgConfigFolder(signal);
+  const all = [...onPath, ...configured, ...versioned].flatMap((folder) => realFolder(folder) ?? []);
+  return [...new Set(all)];
+}
+
+function below(folder: string, pattern: RegExp): string[] {
+  return listFolder(folder)
+    .filter((name) => pattern.test(name))
+    .map((name) => join(folder, name, 'bin'));
+}
+
+/** The folder that a link to the server leads to; what Debian puts into /usr/bin leads to its wrapper, not to programs. */
+function realFolder(folder: string): string | undefined {
+  return realPath(join(folder, 'postgres'))?.replace(/\/postgres$/, '');
+}
+
+async function pgConfigFolder(signal: AbortSignal): Promise<string[]> {
+  try {
+    return [(await run('pg_config', ['--bindir'], { signal, timeoutMs: 5000 })).stdout.trim()];
+  } catch (error) {
+    if (error instanceof AppError) return [];
+    throw error;
+  }
+}
+
+async function probe(bindir: string, signal: AbortSignal): Promise<Installation | undefined> {
+  if (neededPrograms.some((name) => !exists(join(bindir, name)))) return undefined;
+  try {
+    const { stdout } = await run(join(bindir, 'postgres'), ['--version'], { signal, timeoutMs: 5000 });
+    const version = /\(PostgreSQL\) (.+)$/.exec(stdout.trim())?.[1];
+    const major = Number.parseInt(version ?? '', 10);
+    const known = major >= supportedMajors.first && major <= supportedMajors.last;
+    return version !== undefined && known ? { bindir, major, version } : undefined;
+  } catch (error) {
+    if (error instanceof AppError) return undefined;
+    throw error;
+  }
+}
+
+function compareVersions(a: string, b: string): number {
+  const [left, right] = [a, b].map((version) => version.split(/[. ]/).map((part) => Number.parseInt(part, 10) || 0));
+  for (let i = 0; i < 2; i++) {
+    const difference = (left?.[i] ?? 0) - (right?.[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

@@ -1,0 +1,128 @@
+import { AppError } from '../errors.ts';
+import { fileSize, readTextFrom } from '../host/files.ts';
+import { pidExists, sendSignal, waitForEnd } from '../host/processes.ts';
+import { type Daemon, startDaemon } from '../host/programs.ts';
+import { poll } from '../host/wait.ts';
+import type { Task } from '../task.ts';
+import { type Installation, program } from './installations.ts';
+import { livePostmaster, type PostmasterFile } from './postmaster.ts';
+
+export interface ServerFiles {
+  dataDirectory: string;
+  /** Where the server's words go until (or unless) it writes a log of its own. */
+  outputFile: string;
+}
+
+/** A server that we have just started; what it says from here on can be read back. */
+export interface StartedServer {
+  files: ServerFiles;
+  daemon: Daemon;
+  /** The words of the server since this start. */
+  output(): string;
+}
+
+/** Settings for one start, given on the command line: they win over every file. */
+export type Overrides = Record<string, string>;
+
+/** Starts a postmaster, and returns at once; `waitUntilReady` says when it answers. */
+export async function startServer(
+  installation: Installation,
+  files: ServerFiles,
+  overrides: Overrides = {},
+): Promise<StartedServer> {
+  const saidBefore = fileSize(files.outputFile) ?? 0;
+  const settings = Object.entries(overrides).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const args = ['-D', files.dataDirectory, ...settings];
+  const daemon = await startDaemon(program(installation, 'postgres'), args, files.outputFile);
+  return { files, daemon, output: () => readTextFrom(files.outputFile, saidBefore) };
+}
+
+export interface ReadyOptions {
+  timeoutMs: number;
+  /** Told what the server is doing, when that changes. */
+  progress: (detail: string) => void;
+  /** The log the server writes, since this start; to say what it does and why it failed. */
+  words: () => string;
+}
+
+/**
+ * Waits until the server takes connections: its process lives, and its own status line says so. Whether it is the right
+ * server and answers queries is the caller's to ask.
+ * @throws START_FAILED as soon as the process is gone; STILL_STARTING when time is up, the server being left alone
+ */
+export async function waitUntilReady(
+  server: StartedServer,
+  task: Task,
+  options: ReadyOptions,
+): Promise<PostmasterFile> {
+  let told = '';
+  const probe = (): PostmasterFile | undefined => {
+    if (server.daemon.ended() !== undefined) throw startFailed(server, options);
+    const file = livePostmaster(server.files.dataDirectory);
+    if (file?.pid === server.daemon.pid && (file.status === 'ready' || file.status === 'standby')) return file;
+    const phase = startupPhase(options.words());
+    if (phase !== told) options.progress((told = phase));
+    return undefined;
+  };
+  const ready = await poll(probe, { signal: task.signal, timeoutMs: options.timeoutMs });
+  if (ready !== undefined) return ready;
+  throw new AppError(
+    'STILL_STARTING',
+    `the server (process ${server.daemon.pid}) is not ready yet: ${startupPhase(options.words())}`,
+    {
+      hint: 'it was left alone; look again with --action status, or wait longer with --timeout SECONDS',
+      output: lastLines(options.words()),
+    },
+  );
+}
+
+function startFailed(server: StartedServer, { words }: ReadyOptions): AppError {
+  const how = server.daemon.ended() ?? 'it is gone';
+  const fatal = /(?:FATAL|PANIC):\s+(.*)/.exec(words())?.[1];
+  return new AppError('START_FAILED', `the server did not start (${how})${fatal ? `: ${fatal}` : ''}`, {
+    output: lastLines(words()),
+  });
+}
+
+/** What the server is doing, by the last of its own words that tells (messages of PostgreSQL's xlogrecovery.c and startup.c). */
+export function startupPhase(words: string): string {
+  const phases: [RegExp, (match: RegExpExecArray) => string][] = [
+    [/redo in progress.*current LSN: (\S+?),?$/, (match) => `redo at ${match[1]}`],
+    [/syncing data directory.*current path: (\S+)/, (match) => `syncing files (${match[1]})`],
+    [/redo starts at (\S+)/, (match) => `redo from ${match[1]}`],
+    [/restored log file "(\w+)"/, (match) => `replaying ${match[1]} from the archive`],
+    [/consistent recovery state reached at (\S+)/, (match) => `consistent at ${match[1]}`],
+    [/recovery stopping|recovery has paused|selected new timeline/, () => 'recovery target reached'],
+    [/database system was (?:interrupted|not properly shut down)/, () => 'recovering after a crash'],
+    [/starting (?:point-in-time|backup|archive) recovery/, () => 'recovery begins'],
+  ];
+  for (const line of words.trimEnd().split('\n').reverse()) {
+    for (const [pattern, tell] of phases) {
+      const match = pattern.exec(line);
+      if (match) return tell(match);
+    }
+  }
+  return 'starting';
+}
+
+/** The end of a log, as much as helps on a screen. */
+export function lastLines(text: string, count = 15): string {
+  return text.trimEnd().split('\n').slice(-count).join('\n');
+}
+
+/** How a server is asked to stop (PostgreSQL's pg_ctl: smart, fast, immediate). */
+export const stopSignals = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } as const;
+export type StopMode = keyof typeof stopSignals;
+
+/**
+ * Asks a server to stop and waits until its process is gone.
+ * @throws STOP_TIMEOUT when it still lives after `timeoutMs`; nothing is killed then
+ */
+export async function stopServer(pid: number, mode: StopMode, timeoutMs: number, signal: AbortSignal): Promise<void> {
+  sendSignal(pid, stopSignals[mode]);
+  if (await waitForEnd(pid, timeoutMs, signal)) return;
+  if (!pidExists(pid)) return;
+  throw new AppError('STOP_TIMEOUT', `the server (process ${pid}) has not stopped after ${timeoutMs / 1000} s`, {
+    hint: 'sessions may hold it up: wait longer with --timeout SECONDS, or look with --action status',
+  });
+}

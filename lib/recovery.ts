@@ -1,0 +1,91 @@
+import { exists, moveForGood, removeFolder } from './host/files.ts';
+import type { Port } from './host/ports.ts';
+import { endProcessesOn } from './host/processes.ts';
+import { parseName } from './instances/names.ts';
+import { instancePaths } from './instances/places.ts';
+import { readRecord } from './instances/record.ts';
+import { startInstance } from './instances/lifecycle.ts';
+import { type JournalEntry, readJournal, type UndoStep, unwind } from './journal.ts';
+import type { Operation } from './operation.ts';
+import { livePostmaster } from './postgres/postmaster.ts';
+import { stopServer } from './postgres/server.ts';
+import { archiveFolderOf } from './backups/repository.ts';
+
+type Recovering = Pick<Operation, 'places' | 'leases' | 'task'>;
+
+/** What became of an operation that had not ended. */
+export interface Recovered {
+  action: string;
+  instance: string;
+  begunAt: string;
+  /** `finished`: it had reached its end but could not say so. `undone`: its traces are gone. */
+  outcome: 'finished' | 'undone';
+}
+
+/**
+ * Finishes or undoes what killed operations left behind, for one instance or all. To be called with the instance's lock
+ * held, so that no living operation is among them.
+ */
+export async function recover(operation: Recovering, instance?: string): Promise<Recovered[]> {
+  const { places, task } = operation;
+  const mine = readJournal(places.journal).unfinished.filter(
+    (entry) => instance === undefined || entry.instance === instance,
+  );
+  const recovered: Recovered[] = [];
+  for (const entry of mine) {
+    const outcome = await recoverEntry(operation, entry);
+    recovered.push({ action: entry.action, instance: entry.instance, begunAt: entry.begunAt, outcome });
+    task.warn(`${entry.action} of ${entry.instance}, begun ${entry.begunAt}, had not ended: ${outcome}`);
+  }
+  return recovered;
+}
+
+async function recoverEntry(operation: Recovering, entry: JournalEntry): Promise<Recovered['outcome']> {
+  const { places } = operation;
+  const name = parseName(entry.instance);
+  // The record is the last thing a create writes: where it stands, the instance is whole and nothing may be taken away.
+  const created = entry.steps.some(
+    (step) => step.kind === 'folder' && step.path === instancePaths(places, name).folder,
+  );
+  if (created && readRecord(places, name) !== undefined) {
+    await unwind(places.journal, { ...entry, steps: [] }, async () => undefined);
+    return 'finished';
+  }
+  await unwind(places.journal, entry, async (step) => await undoStep(operation, step));
+  return 'undone';
+}
+
+/** Takes one step back. Each may have been taken back before, or never been made. */
+export async function undoStep({ places, leases, task }: Recovering, step: UndoStep): Promise<void> {
+  switch (step.kind) {
+    case 'lease':
+      return leases.release(step.port as Port, step.instanceId);
+    case 'folder':
+      await endProcessesOn(step.path);
+      return await removeFolder(step.path);
+    case 'move':
+      if (exists(step.to) && !exists(step.from)) moveForGood(step.to, step.from);
+      return;
+    case 'server': {
+      const postmaster = livePostmaster(step.dataDirectory);
+      if (postmaster) await stopServer(postmaster.pid, 'fast', 60_000, new AbortController().signal);
+      return;
+    }
+    case 'stopped': {
+      const name = parseName(step.instance);
+      const record = readRecord(places, name);
+      if (record === undefined) return;
+      const archiveFolder = archiveFolderOf(places, name);
+      await startInstance(
+        task,
+        { bindir: record.bindir, major: record.version, version: '' },
+        instancePaths(places, name),
+        record,
+        {
+          archiveFolder,
+          timeoutMs: 120_000,
+        },
+      );
+    }
+  }
+}

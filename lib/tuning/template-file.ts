@@ -1,0 +1,141 @@
+import { isMap, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
+import { z } from 'zod';
+import { AppError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
+import { givesUpDurability, objectionTo } from './guards.ts';
+import { parseSize } from './sizes.ts';
+import { workloads, type MemoryWish, type Template } from './types.ts';
+
+export type TemplateText = Omit<Template, 'name' | 'path'>;
+
+const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`));
+
+const shape = z.strictObject({
+  description: z.string().min(1, 'must say what the template is for'),
+  workload: z.enum(workloads),
+  memory: z.string().transform(readMemory),
+  connections: wholeNumber(10, 10_000),
+  reserved: wholeNumber(0, 100).optional(),
+  durable: z
+    .enum(['true', 'false'])
+    .default('true')
+    .transform((word) => word === 'true'),
+  settings: z
+    .record(z.string(), z.string('must be one value; write a list in quotes: "a, b"').min(1, 'has no value'))
+    .default({}),
+});
+
+const keys = Object.keys(shape.shape);
+
+interface Problem {
+  line: number;
+  text: string;
+}
+
+/**
+ * Checks the text of a template and takes its values. They are read as plain text (YAML's "failsafe" schema), so that `on`,
+ * `0640` and `1e6` reach postgresql.conf as they were written.
+ * @throws BAD_TEMPLATE naming file, line and fault; all of them in the error's output
+ */
+export function parseTemplate(path: string, text: string): TemplateText {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { schema: 'failsafe', lineCounter: lines });
+  const lineOf = (offset: number | undefined): number => lines.linePos(offset ?? 0).line;
+  const broken = document.errors.map(({ pos, message }) => ({
+    line: lineOf(pos[0]),
+    text: message.split('\n')[0] ?? '',
+  }));
+  if (broken.length > 0) throw badTemplate(path, broken);
+
+  const parsed = shape.safeParse(document.toJS());
+  if (!parsed.success) {
+    throw badTemplate(
+      path,
+      parsed.error.issues.flatMap((issue) => explain(issue, (at) => lineOf(keyOffset(document, at)))),
+    );
+  }
+  const { reserved, ...template } = parsed.data;
+  const refused = Object.entries(template.settings).flatMap(([name, value]): Problem[] => {
+    const fault = faultOf(name, value, template.durable);
+    return fault === undefined ? [] : [{ line: lineOf(keyOffset(document, ['settings', name])), text: fault }];
+  });
+  if (refused.length > 0) throw badTemplate(path, refused);
+  return { ...template, ...(reserved !== undefined && { reserved }), comments: commentsOf(document) };
+}
+
+function badTemplate(path: string, problems: Problem[]): AppError {
+  const told = problems.toSorted((a, b) => a.line - b.line).map(({ line, text }) => `${path}:${line}: ${text}`);
+  const more = told.length > 1 ? ` (and ${told.length - 1} more)` : '';
+  return new AppError('BAD_TEMPLATE', `${told[0]}${more}`, {
+    hint: 'correct the file; the templates in templates/tuning show what may stand in one',
+    ...(told.length > 1 && { output: told.join('\n') }),
+  });
+}
+
+type Path = readonly PropertyKey[];
+
+function explain(issue: z.core.$ZodIssue, lineOf: (path: Path) => number): Problem[] {
+  if (issue.code !== 'unrecognized_keys') {
+    const what = issue.path.length === 0 ? 'the template' : issue.path.join('.');
+    return [{ line: lineOf(issue.path), text: `${what}: ${issue.message}` }];
+  }
+  return issue.keys.map((key) => {
+    const meant = nearest(key, keys);
+    const advice = meant === undefined ? `known are ${keys.join(', ')}` : `did you mean ${meant}?`;
+    const isSetting = meant === undefined && objectionTo(key, '') === undefined;
+    return {
+      line: lineOf([...issue.path, key]),
+      text: `unknown key "${key}"; ${isSetting ? 'it goes below settings:' : advice}`,
+    };
+  });
+}
+
+function faultOf(name: string, value: string, durable: boolean): string | undefined {
+  if (name === 'max_connections') return 'max_connections: write it as connections: above';
+  if (durable && givesUpDurability(name, value)) {
+    return `${name} may be off only where data may be lost: in a template that says durable: false`;
+  }
+  return objectionTo(name, value)?.message;
+}
+
+/** Where a key stands in the text; undefined for one that is missing. */
+function keyOffset(document: Document, path: Path): number | undefined {
+  let node: unknown = document.contents;
+  let offset: number | undefined;
+  for (const name of path) {
+    if (!isMap(node)) return offset;
+    const pair = node.items.find(({ key }) => isScalar(key) && key.value === name);
+    if (!isScalar(pair?.key)) return offset;
+    offset = pair.key.range?.[0];
+    node = pair.value;
+  }
+  return offset;
+}
+
+/** The comments that stand behind settings, which become their reasons. */
+function commentsOf(document: Document): Record<string, string> {
+  const settings = document.get('settings');
+  if (!isMap(settings)) return {};
+  return Object.fromEntries(
+    settings.items.flatMap(({ key, value }): [string, string][] =>
+      isScalar(key) && isScalar(value) && value.comment ? [[String(key.value), value.comment.trim()]] : [],
+    ),
+  );
+}
+
+function readMemory(text: string, context: z.RefinementCtx): MemoryWish {
+  const percent = /^(\d+(?:\.\d+)?)\s*%$/.exec(text)?.[1];
+  if (percent !== undefined && Number(percent) > 0 && Number(percent) <= 80) return { share: Number(percent) / 100 };
+  try {
+    if (percent === undefined) return { bytes: parseSize(text) };
+  } catch {
+    // Told below, together with what a share looks like.
+  }
+  context.addIssue({ code: 'custom', message: `"${text}" is neither a share of up to 80% nor a size like 512MB` });
+  return z.NEVER;
+}

@@ -1,0 +1,155 @@
+import { execFileSync, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, existsSync, mkdtempSync, openSync, closeSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { calledByRoot, findAccount } from '../../lib/host/users.ts';
+import { poll } from '../../lib/host/wait.ts';
+import { identifier, withClient, type Client } from '../../lib/postgres/sql.ts';
+
+/** How to reach a database of the server. */
+export interface ThrowawayConnection {
+  host: string;
+  port: number;
+  user: string;
+  database: string;
+}
+
+export interface ThrowawayServer {
+  /** The folder that holds everything; also that of the socket. */
+  folder: string;
+  connection(database?: string): ThrowawayConnection;
+  /** Lends a connection of its own to `work`. */
+  query<T>(database: string, work: (client: Client) => Promise<T>): Promise<T>;
+  createDatabase(name: string): Promise<void>;
+  /** Ends the server and removes its folder. */
+  stop(): Promise<void>;
+}
+
+const port = 5432;
+const readyMs = 60_000;
+const stopMs = 20_000;
+
+/** Starts a real server of the test's own: a socket in a temporary folder, no network, no syncing, trust. */
+export async function startThrowawayServer(settings: Record<string, string | number> = {}): Promise<ThrowawayServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'pgm-test-'));
+  const as = serverAccount();
+  if (as.uid !== undefined && as.gid !== undefined) chownSync(folder, as.uid, as.gid);
+  try {
+    const data = join(folder, 'data');
+    const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-N'];
+    execFileSync(program('initdb'), initdb, { ...as, cwd: folder, stdio: 'pipe' });
+    const all = {
+      listen_addresses: '',
+      unix_socket_directories: folder,
+      port,
+      fsync: 'off',
+      max_connections: 60,
+      ...settings,
+    };
+    const server = start(
+      folder,
+      ['-D', data, ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+      as,
+    );
+    const throwaway = handle(folder, server);
+    await waitUntilReady(throwaway, server);
+    return throwaway;
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function handle(folder: string, server: ChildProcess): ThrowawayServer {
+  const connection = (database = 'postgres'): ThrowawayConnection => ({
+    host: folder,
+    port,
+    user: 'postgres',
+    database,
+  });
+  const query: ThrowawayServer['query'] = (database, work) =>
+    withClient({ ...connection(database), signal: new AbortController().signal, timeoutMs: 0 }, work);
+  return {
+    folder,
+    connection,
+    query,
+    createDatabase: async (name) => {
+      await query('postgres', (client) => client.query(`CREATE DATABASE ${identifier(name)}`));
+    },
+    stop: async () => {
+      await end(server);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function start(folder: string, args: string[], as: SpawnOptions): ChildProcess {
+  const log = openSync(join(folder, 'server.log'), 'a');
+  const server = spawn(program('postgres'), args, { ...as, cwd: folder, stdio: ['ignore', log, log] });
+  closeSync(log);
+  return server;
+}
+
+async function waitUntilReady(server: ThrowawayServer, child: ChildProcess): Promise<void> {
+  const ready = await poll(
+    async () => {
+      if (child.exitCode !== null) return false;
+      const answer = server.query('postgres', (client) => client.query('SELECT 1'));
+      return answer.then(
+        () => true,
+        () => undefined,
+      );
+    },
+    { signal: new AbortController().signal, timeoutMs: readyMs, maxMs: 100 },
+  );
+  if (ready) return;
+  const log = readFileSync(join(server.folder, 'server.log'), 'utf8');
+  await end(child);
+  throw new Error(`the throwaway server did not start:\n${log}`);
+}
+
+/** Fast shutdown; an immediate one where that takes too long. */
+async function end(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const ended = once(server, 'exit', { signal: AbortSignal.timeout(stopMs) });
+  server.kill('SIGINT');
+  try {
+    await ended;
+  } catch {
+    const gone = once(server, 'exit');
+    server.kill('SIGQUIT');
+    await gone;
+  }
+}
+
+/** PostgreSQL refuses to run as root. */
+function serverAccount(): { uid?: number; gid?: number } {
+  if (!calledByRoot()) return {};
+  const account = findAccount('postgres');
+  if (account === undefined) throw new Error('tests as root need the account "postgres"');
+  return { uid: account.uid, gid: account.gid };
+}
+
+/** A server program: where pg_config says, else of the newest version in Debian's folder. */
+function program(name: string): string {
+  const found = binFolders()
+    .map((folder) => join(folder, name))
+    .find((path) => existsSync(path));
+  if (found === undefined) throw new Error(`${name} of PostgreSQL was not found`);
+  return found;
+}
+
+function binFolders(): string[] {
+  const debian = '/usr/lib/postgresql';
+  const versions = existsSync(debian) ? readdirSync(debian).toSorted((a, b) => Number(b) - Number(a)) : [];
+  return [...fromPgConfig(), ...versions.map((version) => join(debian, version, 'bin'))];
+}
+
+function fromPgConfig(): string[] {
+  try {
+    return [execFileSync('pg_config', ['--bindir'], { encoding: 'utf8', stdio: 'pipe' }).trim()];
+  } catch {
+    return [];
+  }
+}

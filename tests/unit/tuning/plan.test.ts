@@ -1,0 +1,201 @@
+import { describe, expect, it } from '@jest/globals';
+import { AppError } from '../../../lib/errors.ts';
+import { bytes, GB, MB } from '../../../lib/tuning/sizes.ts';
+import { planInstance, type Plan, type PlanInput } from '../../../lib/tuning/plan.ts';
+import { loadTemplate } from '../../../lib/tuning/templates.ts';
+
+function input(changes: Partial<PlanInput> & { template?: PlanInput['template'] } = {}): PlanInput {
+  return {
+    host: { memoryBytes: bytes(24 * GB), cores: 2 },
+    template: loadTemplate('production'),
+    major: 15,
+    others: [],
+    wishes: {},
+    ...changes,
+  };
+}
+
+function valueIn(plan: Plan, name: string): string | undefined {
+  return plan.settings.find((setting) => setting.name === name)?.value;
+}
+
+function reasonIn(plan: Plan, name: string): string | undefined {
+  return plan.settings.find((setting) => setting.name === name)?.reason;
+}
+
+function refusal(wrong: PlanInput): AppError {
+  try {
+    planInstance(wrong);
+  } catch (error) {
+    if (error instanceof AppError) return error;
+    throw error;
+  }
+  throw new Error('planned');
+}
+
+describe('who decides', () => {
+  it('--set over template over formula, each with its reason', () => {
+    const plan = planInstance(input({ wishes: { settings: { log_lock_waits: 'off', work_mem: '32 mb' } } }));
+    expect([valueIn(plan, 'work_mem'), reasonIn(plan, 'work_mem')]).toEqual(['32MB', 'asked for with --set']);
+    expect(valueIn(plan, 'log_lock_waits')).toBe('off');
+    expect(reasonIn(plan, 'log_temp_files')).toBe('template production: sorts that did not fit into work_mem by far');
+    expect(reasonIn(plan, 'shared_buffers')).toContain('50 connections × 5 MB');
+  });
+
+  it('names no setting twice', () => {
+    const names = planInstance(input({ template: loadTemplate('ecommerce') })).settings.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('keeps the spaces of a value', () => {
+    const plan = planInstance(input({ wishes: { settings: { log_line_prefix: '%m [%p] ' } } }));
+    expect(valueIn(plan, 'log_line_prefix')).toBe('%m [%p] ');
+  });
+
+  it('counts what --set takes', () => {
+    const plain = planInstance(input());
+    const plan = planInstance(input({ wishes: { settings: { shared_buffers: '16384', autovacuum_work_mem: '-1' } } }));
+    expect(valueIn(plan, 'shared_buffers')).toBe('16384');
+    expect(plan.committedBytes).toBeLessThan(plain.committedBytes);
+    expect(plan.committedBytes).toBeGreaterThan((128 + 250 + 3 * 100) * MB);
+  });
+});
+
+describe('versions', () => {
+  const names = (major: number) => planInstance(input({ major })).settings.map(({ name }) => name);
+
+  it('gives each what it has', () => {
+    expect(names(15)).not.toContain('reserved_connections');
+    expect(names(16)).toContain('reserved_connections');
+    expect(names(17)).not.toContain('io_method');
+    expect(valueIn(planInstance(input({ major: 18 })), 'io_method')).toBe('worker');
+    expect(valueIn(planInstance(input({ major: 18 })), 'autovacuum_worker_slots')).toBe('6');
+  });
+
+  it('refuses a wish of another version, and leaves it out of a template with a warning', () => {
+    expect(refusal(input({ wishes: { settings: { io_method: 'sync' } } })).message).toBe(
+      'io_method came with PostgreSQL 18, and this is 15',
+    );
+    const template = { ...loadTemplate('minimal'), settings: { summarize_wal: 'on' } };
+    const plan = planInstance(input({ template }));
+    expect(valueIn(plan, 'summarize_wal')).toBeUndefined();
+    expect(plan.warnings).toEqual([
+      'template minimal: summarize_wal came with PostgreSQL 17, and this is 15; left out',
+    ]);
+  });
+});
+
+describe('wishes that are refused', () => {
+  it.each([
+    'port',
+    'listen_addresses',
+    'unix_socket_directories',
+    'archive_mode',
+    'archive_command',
+    'archive_library',
+    'data_directory',
+    'hba_file',
+    'ident_file',
+    'external_pid_file',
+    'cluster_name',
+    'log_directory',
+    'logging_collector',
+    'restore_command',
+    'recovery_target',
+    'recovery_target_lsn',
+    'include',
+    'include_dir',
+    'Work_Mem',
+    'a.b.c',
+    'work_mem = 1 #',
+    'shared_bufers',
+  ])('%s', (name) => {
+    const error = refusal(input({ wishes: { settings: { [name]: 'x' } } }));
+    expect([error.code, typeof error.hint]).toEqual(['BAD_SETTING', 'string']);
+  });
+
+  it.each([
+    ['fsync', 'off'],
+    ['fsync', 'F'],
+    ['full_page_writes', 'false'],
+    ['wal_level', 'minimal'],
+    ['shared_buffers', 'lots'],
+    ['shared_buffers', '-1'],
+    ['max_worker_processes', '2.5'],
+    ['work_mem', "4MB'\nport = 1"],
+    ['max_connections', '0'],
+    ['max_connections', '3'],
+  ])('%s = %j', (name, value) => {
+    expect(refusal(input({ wishes: { settings: { [name]: value } } })).code).toBe('BAD_SETTING');
+  });
+
+  it('two numbers of connections', () => {
+    expect(refusal(input({ wishes: { maxConnections: 20, settings: { max_connections: '30' } } })).code).toBe(
+      'BAD_SETTING',
+    );
+  });
+
+  it('but synchronous_commit off is a choice that is warned of', () => {
+    const plan = planInstance(input({ wishes: { settings: { synchronous_commit: 'off' } } }));
+    expect(plan.warnings.join()).toContain('synchronous_commit is off');
+    expect(planInstance(input({ template: loadTemplate('testing') })).warnings).toEqual([]);
+  });
+});
+
+describe('the budget', () => {
+  const small = { memoryBytes: bytes(2 * GB), cores: 1 };
+
+  it('lowers a template’s connections to fit, and says so', () => {
+    const plan = planInstance(input({ host: small }));
+    expect(plan.maxConnections).toBeLessThan(50);
+    expect(plan.warnings.join()).toContain('template production has 50 connections');
+    expect(reasonIn(plan, 'max_connections')).toContain('lowered from 50');
+  });
+
+  it('never lowers what was asked for, and its hint works', () => {
+    const wrong = input({ host: small, wishes: { maxConnections: 100 } });
+    const error = refusal(wrong);
+    expect(error.code).toBe('MEMORY_BUDGET');
+    const memory = Number(/--memory (\d+)MB/.exec(error.hint ?? '')?.[1]);
+    expect(planInstance({ ...wrong, wishes: { maxConnections: 100, memoryBytes: memory * MB } }).maxConnections).toBe(
+      100,
+    );
+    const fewer = Number(/--max-connections (\d+)/.exec(error.hint ?? '')?.[1]);
+    expect(planInstance({ ...wrong, wishes: { maxConnections: fewer } }).maxConnections).toBe(fewer);
+  });
+
+  it('refuses when the others leave too little, with the numbers and the cheapest way out', () => {
+    const others = [
+      { name: 'a', committedBytes: 1200 * MB },
+      { name: 'b', committedBytes: 400 * MB },
+    ];
+    const error = refusal(input({ host: small, others }));
+    expect(error.code).toBe('MEMORY_BUDGET');
+    expect(error.message).toContain(
+      "the budget is 1.6 GB (80 % of this host's 2 GB), 2 other instances have committed 1.6 GB",
+    );
+    expect(error.hint).toContain('b holds 400 MB');
+  });
+
+  it('takes what is left when the template would take more', () => {
+    const plan = planInstance(input({ others: [{ name: 'a', committedBytes: 18.8 * GB }] }));
+    expect(plan.committedBytes + plan.othersBytes).toBeLessThanOrEqual(plan.budgetBytes);
+    expect(plan.warnings.join()).toContain('are left');
+  });
+
+  it('refuses more --memory than is left, and offers that', () => {
+    const error = refusal(input({ wishes: { memoryBytes: 20 * GB } }));
+    expect([error.code, error.hint]).toEqual(['MEMORY_BUDGET', 'ask for what is left: --memory 19660MB']);
+  });
+
+  it('raises --memory to what a server needs', () => {
+    const plan = planInstance(input({ wishes: { memoryBytes: MB } }));
+    expect(valueIn(plan, 'shared_buffers')).toBe('16MB');
+    expect(plan.warnings.join()).toContain('would not let the server start');
+  });
+
+  it('warns of a work_mem that the host cannot bear', () => {
+    const plan = planInstance(input({ wishes: { settings: { work_mem: '2GB' } } }));
+    expect(plan.warnings.join()).toContain('at a busy moment');
+  });
+});
