@@ -115,6 +115,15 @@ export function toAppError(error: unknown): AppError {
       cause: error,
     });
   }
+  if ((error as { severity?: string }).severity !== undefined) {
+    return new AppError('SQL_FAILED', `the server says: ${message} (SQLSTATE ${code})`, { cause: error });
+  }
+  if (code === 'ECONNREFUSED' || code === 'ECONNRESET' || message === 'Connection terminated unexpectedly') {
+    return new AppError('SQL_FAILED', `the server cannot be reached: ${message}`, {
+      hint: 'see how it is with: ./manage.ts --action status',
+      cause: error,
+    });
+  }
   return new AppError('INTERNAL', message ?? String(error), {
     hint: 'this is a defect of pg-manage: repeat with --verbose and report what it prints',
     cause: error,

@@ -13,7 +13,7 @@ const staleAfterMs = 24 * 60 * 60 * 1000;
 /** Every file that decides what the bundle holds; the lock file stands for the dependencies. */
 function sources() {
   const library = readdirSync(join(project, 'lib'), { recursive: true }).filter((file) => /\.m?ts$|\.mjs$/.test(file));
-  return ['manage.ts', 'package.json', 'package-lock.json', ...library.map((file) => join('lib', file))].sort();
+  return ['manage.ts', 'package.json', 'package-lock.json', ...library.map((file) => join('lib', file)).sort()];
 }
 
 function sourceKey() {

@@ -1,7 +1,7 @@
 import { exists, moveForGood, removeFolder } from './host/files.ts';
 import type { Port } from './host/ports.ts';
 import { endProcessesOn } from './host/processes.ts';
-import { parseName } from './instances/names.ts';
+import { parseName, sameName } from './instances/names.ts';
 import { instancePaths } from './instances/places.ts';
 import { readRecord } from './instances/record.ts';
 import { startInstance } from './instances/lifecycle.ts';
@@ -22,15 +22,20 @@ export interface Recovered {
   outcome: 'finished' | 'undone';
 }
 
+/** What killed operations left of an instance, or of all. */
+export function unfinishedOf(places: Operation['places'], instance?: string): JournalEntry[] {
+  return readJournal(places.journal).unfinished.filter(
+    (entry) => instance === undefined || sameName(entry.instance, instance),
+  );
+}
+
 /**
  * Finishes or undoes what killed operations left behind, for one instance or all. To be called with the instance's lock
  * held, so that no living operation is among them.
  */
 export async function recover(operation: Recovering, instance?: string): Promise<Recovered[]> {
   const { places, task } = operation;
-  const mine = readJournal(places.journal).unfinished.filter(
-    (entry) => instance === undefined || entry.instance === instance,
-  );
+  const mine = unfinishedOf(places, instance);
   const recovered: Recovered[] = [];
   for (const entry of mine) {
     const outcome = await recoverEntry(operation, entry);

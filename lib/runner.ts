@@ -8,7 +8,7 @@ import type { Places } from './instances/places.ts';
 import { existingName, instanceNames } from './instances/record.ts';
 import { Journal, unwind } from './journal.ts';
 import { Leases } from './ports/leases.ts';
-import { recover, undoStep } from './recovery.ts';
+import { recover, undoStep, unfinishedOf } from './recovery.ts';
 import { type ProgressEvent, Task } from './task.ts';
 
 export interface Request {
@@ -53,7 +53,7 @@ export async function perform(request: Request, signal: AbortSignal, tell: Liste
   }
   const names = targets(action, selector, places);
   const several = meansSeveral(selector ?? '');
-  const results = new Array<Result>(names.length);
+  const results: Result[] = [];
   const queue = [...names.entries()];
   const worker = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
@@ -128,7 +128,7 @@ async function locked(request: Request, name: InstanceName | undefined, task: Ta
   ensureFolder(places.root, 0o755);
   const lock = name === undefined || action.lock === 'none' ? undefined : await lockInstance(request, name, task);
   try {
-    await recover(base, name);
+    await clearUp(request, base, name);
     const journal = Journal.begin(places.journal, action.name, name ?? '');
     try {
       const outcome = await work({ ...base, journal });
@@ -136,12 +136,35 @@ async function locked(request: Request, name: InstanceName | undefined, task: Ta
       return outcome;
     } catch (error) {
       // What ends the work must not end the clearing up after it.
+      if (journal.unfinished.steps.length > 0) task.emit({ type: 'notice', message: 'undoing what was begun' });
       const calm = new Task(new AbortController().signal, task.emit);
       await unwind(places.journal, journal.unfinished, async (step) => await undoStep({ ...base, task: calm }, step));
       throw error;
     }
   } finally {
     lock?.release();
+  }
+}
+
+/** Finishes or undoes what killed operations left, by one process at a time where several hold the instance together. */
+async function clearUp(
+  request: Request,
+  base: Omit<Context, 'journal'>,
+  name: InstanceName | undefined,
+): Promise<void> {
+  if (name === undefined || unfinishedOf(request.places, name).length === 0) return;
+  const lock = await acquire({
+    folder: join(request.places.locks, `${name.toLowerCase()}+recovery`),
+    mode: 'exclusive',
+    subject: `the recovery of ${name}`,
+    action: request.action.name,
+    timeoutMs: request.common.lockTimeoutMs,
+    signal: base.task.signal,
+  });
+  try {
+    await recover(base, name);
+  } finally {
+    lock.release();
   }
 }
 

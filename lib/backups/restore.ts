@@ -10,6 +10,7 @@ import {
   moveForGood,
   readText,
   removeFile,
+  removeFolder,
   syncFolder,
   writeFileForGood,
 } from '../host/files.ts';
@@ -79,6 +80,7 @@ export async function restoreInstance(operation: Operation, options: RestoreOpti
   await startInstance(task, options.installation, paths, record, options);
   writeRecord(places, { ...record, restored: { at: nowIso(), backupId: plan.backup.id, timeline: reached.timeline } });
   journal.settle({ kind: 'folder', path: scratch });
+  await removeFolder(scratch);
   return { ...reached, quarantine };
 }
 
@@ -118,9 +120,9 @@ async function replaceData(
   }
   takeAlongWal(paths.data, restored, archiveFolder);
   const quarantine = join(places.quarantine, `${record.name}-${timestampId()}-${journal.id.slice(0, 4)}`);
-  ensureFolder(quarantine);
-  journal.intend({ kind: 'move', from: paths.data, to: join(quarantine, 'data') });
-  moveForGood(paths.data, join(quarantine, 'data'));
+  ensureFolder(places.quarantine);
+  journal.intend({ kind: 'move', from: paths.data, to: quarantine });
+  moveForGood(paths.data, quarantine);
   moveIn(operation, restored, paths.data);
   return quarantine;
 }

@@ -137,10 +137,11 @@ function isolation(
     primary_conninfo: '',
     primary_slot_name: '',
     restore_command: shellCommand([restoreScript, Raw.name, Raw.path, archive]),
+    // Stale targets first: the server takes even an empty one for a second target when it comes after the first.
+    ...Object.fromEntries(['lsn', 'name', 'time', 'xid'].map((kind) => [`recovery_target_${kind}`, ''])),
     recovery_target: 'immediate',
     recovery_target_action: 'pause',
     recovery_target_timeline: String(backup.timeline),
-    ...Object.fromEntries(['lsn', 'name', 'time', 'xid'].map((kind) => [`recovery_target_${kind}`, ''])),
     hot_standby: 'on',
     // Subscriptions in the backup would take changes from their publishers, as the living server's slots.
     max_logical_replication_workers: '0',

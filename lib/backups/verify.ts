@@ -43,7 +43,7 @@ export function assertProven(backup: Backup): void {
   const first = failed[0];
   throw new AppError('BACKUP_NOT_PROVEN', `backup ${backup.id} is not proven: ${first ? `${first.name}: ${first.detail}` : 'not checked'}`, {
     hint: `take a new one: ./manage.ts --action backup --instance ${backup.instance.name}; this one is kept for inspection`,
-    output: failed.map((check) => `${check.name}: ${check.detail}`).join('\n'),
+    ...(failed.length > 1 ? { output: failed.map((check) => `${check.name}: ${check.detail}`).join('\n') } : {}),
     data: { id: backup.id, state: backup.state, verification: backup.verification },
   });
 }
@@ -96,7 +96,8 @@ async function tryRestore(operation: Operation, installation: Installation, back
     const aboutBackup = error instanceof AppError || sqlState(error) !== undefined;
     if (!aboutBackup || operation.task.signal.aborted || isForWantOfRoom(error)) throw error;
     const { message, output } = error as AppError;
-    const words = output?.split('\n').filter((line) => line !== '').at(-1);
+    // A server that will not start has said why in the message; a program says it in the last line of its output.
+    const words = (error as AppError).code === 'PROGRAM_FAILED' ? output?.split('\n').filter((line) => line !== '').at(-1) : undefined;
     return { checks: [{ name: 'test restore', ok: false, detail: words ? `${message}: ${words}` : message }] };
   }
 }

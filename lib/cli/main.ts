@@ -56,7 +56,6 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
   const { perform } = await import('../runner.ts');
   const view = await chooseView(style, output, paint);
   const prompt = action.confirm === undefined ? undefined : (await import('./confirm.ts')).confirm;
-  // eslint-disable-next-line no-restricted-properties -- the one place that reads where the caller stands and the environment
   const [callerFolder, environment] = [process.cwd(), process.env];
   const settings = resolveSettings(flags, environment, callerFolder);
   const places = resolvePlaces(settings);
@@ -134,7 +133,6 @@ function interruptible(view: ProgressView): { signal: AbortSignal; dispose: () =
 }
 
 async function choosePaint({ color }: Style): Promise<Paint> {
-  // eslint-disable-next-line no-restricted-properties -- NO_COLOR and TERM are about this room's own output
   const { NO_COLOR, TERM } = process.env;
   const wanted = color ?? (Boolean(process.stderr.isTTY && process.stdout.isTTY) && !NO_COLOR && TERM !== 'dumb');
   return wanted ? (await import('chalk')).default : plainPaint;
@@ -142,7 +140,6 @@ async function choosePaint({ color }: Style): Promise<Paint> {
 
 async function chooseView(style: Style, output: Output, paint: Paint): Promise<ProgressView> {
   if (style.quiet || style.json) return silentProgress();
-  // eslint-disable-next-line no-restricted-properties -- as above
   if (!process.stderr.isTTY || process.env['TERM'] === 'dumb') return plainProgress(output, paint);
   const [{ default: ora }, { liveProgress }] = await Promise.all([import('ora'), import('./progress.ts')]);
   return liveProgress(ora({ stream: process.stderr, discardStdin: false }), paint);

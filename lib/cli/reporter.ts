@@ -1,5 +1,5 @@
 import type { Outcome } from '../actions/action.ts';
-import { AppError, type ErrorCode, errorRegistry, exitStatus } from '../errors.ts';
+import { type AppError, type ErrorCode, errorRegistry, exitStatus } from '../errors.ts';
 import type { Report, Result } from '../runner.ts';
 import type { ProgressEvent } from '../task.ts';
 import type { Style } from './parse.ts';

@@ -59,7 +59,8 @@ export async function waitUntilReady(
   const probe = (): PostmasterFile | undefined => {
     if (server.daemon.ended() !== undefined) throw startFailed(server, options);
     const file = livePostmaster(server.files.dataDirectory);
-    if (file?.pid === server.daemon.pid && (file.status === 'ready' || file.status === 'standby')) return file;
+    // `standby` is the word for a recovery that lets nobody in; a hot standby says `ready` when it does.
+    if (file?.pid === server.daemon.pid && file.status === 'ready') return file;
     const phase = startupPhase(options.words());
     if (phase !== told) options.progress((told = phase));
     return undefined;
