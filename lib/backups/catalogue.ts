@@ -108,7 +108,8 @@ export function parseBackupId(text: string): string {
 
 /** The fields of the contract. */
 export function backupFields(backup: Backup) {
-  const { id, state, startedAt, finishedAt, sizeBytes, startLsn, stopLsn, timeline, label, compression, verification } = backup;
+  const { id, state, startedAt, finishedAt, sizeBytes, startLsn, stopLsn, timeline, label, compression, verification } =
+    backup;
   return {
     id,
     state,

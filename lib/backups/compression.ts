@@ -10,7 +10,12 @@ export type Codec = (typeof codecs)[number];
 export const suffixOf: Record<Codec, string> = { zstd: '.zst', lz4: '.lz4', gzip: '.gz', none: '' };
 
 /** The program that unpacks each codec; tar calls it. */
-export const unpackerOf: Record<Codec, string | undefined> = { zstd: 'zstd', lz4: 'lz4', gzip: 'gzip', none: undefined };
+export const unpackerOf: Record<Codec, string | undefined> = {
+  zstd: 'zstd',
+  lz4: 'lz4',
+  gzip: 'gzip',
+  none: undefined,
+};
 
 /**
  * The codec to compress with: what was asked for, else the best that the server was built with and this machine can unpack.
@@ -25,16 +30,22 @@ export async function chooseCodec(
   const possible = await possibleCodecs(client, installation, signal);
   if (wanted === undefined) return possible[0] ?? 'none';
   if (possible.includes(wanted)) return wanted;
-  throw new AppError('USAGE', `${wanted} cannot be used here: the server must be built with it, and the program be installed`, {
-    hint: `possible here: ${possible.join(', ')}${wanted === 'zstd' || wanted === 'lz4' ? `; or: apt-get install ${wanted}` : ''}`,
-  });
+  throw new AppError(
+    'USAGE',
+    `${wanted} cannot be used here: the server must be built with it, and the program be installed`,
+    {
+      hint: `possible here: ${possible.join(', ')}${wanted === 'zstd' || wanted === 'lz4' ? `; or: apt-get install ${wanted}` : ''}`,
+    },
+  );
 }
 
 async function possibleCodecs(client: Client, { major }: Installation, signal: AbortSignal): Promise<Codec[]> {
   const built = major >= 15 ? await builtIn(client) : [];
   const wished: Codec[] = ['zstd', 'lz4', 'gzip'];
   const offered = wished.filter((codec) => codec === 'gzip' || built.includes(codec));
-  const unpackers = await Promise.all(offered.map(async (codec) => await findProgram(unpackerOf[codec] ?? codec, signal)));
+  const unpackers = await Promise.all(
+    offered.map(async (codec) => await findProgram(unpackerOf[codec] ?? codec, signal)),
+  );
   return [...offered.filter((_, index) => unpackers[index] !== undefined), 'none'];
 }
 

@@ -23,10 +23,15 @@ export interface RestorePlan {
  * @throws BAD_TIME when the zone is missing: "10:42" would mean something else to the server than to the person
  */
 export function parseTime(text: string): string {
-  const match = /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)\s*(Z|UTC|[+-]\d{2}(?::?\d{2})?)?$/i.exec(text.trim());
+  const match =
+    /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)\s*(Z|UTC|[+-]\d{2}(?::?\d{2})?)?$/i.exec(
+      text.trim(),
+    );
   const [, day, clock, zone] = match ?? [];
   if (day === undefined || clock === undefined || Number.isNaN(Date.parse(`${day}T${clock}Z`))) {
-    throw new AppError('BAD_TIME', `"${text}" is no moment`, { hint: 'write it as 2026-11-21T10:42:00Z or "2026-11-21 10:42:00+01:00"' });
+    throw new AppError('BAD_TIME', `"${text}" is no moment`, {
+      hint: 'write it as 2026-11-21T10:42:00Z or "2026-11-21 10:42:00+01:00"',
+    });
   }
   if (zone === undefined) {
     throw new AppError('BAD_TIME', `"${text}" does not say in which time zone`, {
@@ -56,16 +61,25 @@ export function planRestore(
   const newest = Math.max(...backups.map((backup) => backup.timeline), ...archive.map((one) => one.timeline));
   const timeline = target.timeline ?? newest;
   const usable = backups.filter((backup) => leadsTo(backup, timeline, archive));
-  const backup = target.backupId === undefined ? newestBefore(name, usable, target.time) : named(name, backups, target.backupId);
+  const backup =
+    target.backupId === undefined ? newestBefore(name, usable, target.time) : named(name, backups, target.backupId);
   if (!leadsTo(backup, timeline, archive)) {
-    throw new AppError('RESTORE_TARGET', `backup ${backup.id} is of timeline ${backup.timeline}, which timeline ${timeline} does not go through`, {
-      hint: `restore along its own timeline with --timeline ${backup.timeline}`,
-    });
+    throw new AppError(
+      'RESTORE_TARGET',
+      `backup ${backup.id} is of timeline ${backup.timeline}, which timeline ${timeline} does not go through`,
+      {
+        hint: `restore along its own timeline with --timeline ${backup.timeline}`,
+      },
+    );
   }
   if (target.time !== undefined && Date.parse(target.time) < Date.parse(backup.finishedAt)) {
-    throw new AppError('RESTORE_TARGET', `backup ${backup.id} was finished at ${backup.finishedAt}, after ${target.time}`, {
-      hint: 'leave --backup-name out: an earlier backup is chosen then, if there is one',
-    });
+    throw new AppError(
+      'RESTORE_TARGET',
+      `backup ${backup.id} was finished at ${backup.finishedAt}, after ${target.time}`,
+      {
+        hint: 'leave --backup-name out: an earlier backup is chosen then, if there is one',
+      },
+    );
   }
   const warnings = backup.state === 'verified' ? [] : [`backup ${backup.id} is ${backup.state}, not verified`];
   return { backup, timeline, time: target.time, warnings };
@@ -74,11 +88,16 @@ export function planRestore(
 function leadsTo(backup: Backup, timeline: number, archive: readonly ArchivedTimeline[]): boolean {
   if (backup.timeline === timeline) return true;
   const ancestors = archive.find((one) => one.timeline === timeline)?.ancestors ?? [];
-  return ancestors.some((branch) => branch.timeline === backup.timeline && compareLsn(branch.leftAt, backup.stopLsn) >= 0);
+  return ancestors.some(
+    (branch) => branch.timeline === backup.timeline && compareLsn(branch.leftAt, backup.stopLsn) >= 0,
+  );
 }
 
 function named(name: string, backups: readonly Backup[], id: string): Backup {
-  const found = id === 'latest' ? backups.findLast((backup) => backup.state !== 'failed') : backups.find((backup) => backup.id === id);
+  const found =
+    id === 'latest'
+      ? backups.findLast((backup) => backup.state !== 'failed')
+      : backups.find((backup) => backup.id === id);
   if (found !== undefined) return found;
   const known = backups.slice(-5).map((backup) => backup.id);
   throw new AppError('BACKUP_NOT_FOUND', `instance ${name} has no backup "${id}"`, {
@@ -94,7 +113,10 @@ function newestBefore(name: string, backups: readonly Backup[], time: string | u
   const first = sound[0];
   if (first === undefined) {
     throw new AppError('BACKUP_NOT_FOUND', `instance ${name} has no backup to restore`, {
-      hint: backups.length > 0 ? 'those it has failed their verification; name one with --backup-name to use it all the same' : 'there are none',
+      hint:
+        backups.length > 0
+          ? 'those it has failed their verification; name one with --backup-name to use it all the same'
+          : 'there are none',
     });
   }
   throw new AppError('RESTORE_TARGET', `no backup of ${name} was finished before ${time}`, {

@@ -69,7 +69,10 @@ export async function restoreInstance(operation: Operation, options: RestoreOpti
   const folder = backupFolder(places, plan.backup.instance.name, plan.backup.id);
   await prepareFolder(operation, paths, folder);
   journal.intend({ kind: 'folder', path: tablespaces });
-  await unpackBackup({ backupFolder: folder, backup: plan.backup, dataDirectory: join(scratch, 'data'), tablespaces }, task);
+  await unpackBackup(
+    { backupFolder: folder, backup: plan.backup, dataDirectory: join(scratch, 'data'), tablespaces },
+    task,
+  );
 
   const quarantine = await replaceData(operation, options, paths, join(scratch, 'data'));
   writeRecoverySettings(operation, paths, options);
@@ -94,7 +97,8 @@ async function prepareFolder({ places, journal }: Operation, paths: InstancePath
   ensureFolder(places.instances, 0o755);
   journal.intend({ kind: 'folder', path: paths.folder });
   makeFolder(paths.folder);
-  for (const name of keptFiles) writeFileForGood(join(paths.folder, name), readText(join(backup, 'instance', name)) ?? '');
+  for (const name of keptFiles)
+    writeFileForGood(join(paths.folder, name), readText(join(backup, 'instance', name)) ?? '');
 }
 
 /**
@@ -134,14 +138,22 @@ function moveIn({ journal }: Operation, from: string, to: string): void {
 }
 
 /** Has the server archive the segment it is writing; a shutdown does so too, so time being up here loses nothing. */
-async function archiveRest(operation: Operation, record: InstanceRecord, paths: InstancePaths, archiveFolder: string): Promise<void> {
+async function archiveRest(
+  operation: Operation,
+  record: InstanceRecord,
+  paths: InstancePaths,
+  archiveFolder: string,
+): Promise<void> {
   const { task } = operation;
   await task.step('archive the newest WAL', async () => {
     const name = await withClient(superuserOf(operation, paths, record), async (client) => {
       const { rows } = await client.query<{ name: string }>('select pg_walfile_name(pg_switch_wal()) as name');
       return rows[0]?.name ?? '';
     });
-    const archived = await poll(() => (exists(join(archiveFolder, name)) ? true : undefined), { signal: task.signal, timeoutMs: 20_000 });
+    const archived = await poll(() => (exists(join(archiveFolder, name)) ? true : undefined), {
+      signal: task.signal,
+      timeoutMs: 20_000,
+    });
     if (!archived) task.warn(`${name} is not archived yet; it will be taken from the old data directory`);
   });
 }
@@ -159,7 +171,11 @@ function takeAlongWal(oldData: string, newData: string, archiveFolder: string): 
 }
 
 /** In force until the server has recovered; a server that is started again before that goes on where it was. */
-function writeRecoverySettings({ places }: Operation, paths: InstancePaths, { plan, archiveFolder }: RestoreOptions): void {
+function writeRecoverySettings(
+  { places }: Operation,
+  paths: InstancePaths,
+  { plan, archiveFolder }: RestoreOptions,
+): void {
   const { backup, time, timeline } = plan;
   installRestoreScript(paths.restoreScript);
   const archives = [...new Set([archiveOfBackup(places, backup.instance.name, backup.instance.id), archiveFolder])];
@@ -182,7 +198,9 @@ async function recoverTo(operation: Operation, options: RestoreOptions, paths: I
   try {
     await launch(task, installation, paths, record, options);
   } catch (error) {
-    const short = error instanceof AppError && /recovery ended before configured recovery target was reached/.test(error.output ?? '');
+    const short =
+      error instanceof AppError &&
+      /recovery ended before configured recovery target was reached/.test(error.output ?? '');
     if (!short || plan.time === undefined) throw error;
     // All the WAL there is ends before the moment wanted, so its end is the database as it was at that moment.
     task.warn(`nothing was committed after the end of the WAL and before ${plan.time}: restored to that end`);

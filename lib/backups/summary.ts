@@ -15,7 +15,11 @@ export function lastBackups(places: Places, name: InstanceName): LastBackups {
   return {
     lastBackup: last ? { id: last.id, state: last.state, finishedAt: last.finishedAt } : null,
     lastVerifiedBackup: verified?.verification
-      ? { id: verified.id, verifiedAt: verified.verification.verifiedAt, restoreSeconds: verified.verification.restoreSeconds }
+      ? {
+          id: verified.id,
+          verifiedAt: verified.verification.verifiedAt,
+          restoreSeconds: verified.verification.restoreSeconds,
+        }
       : null,
   };
 }

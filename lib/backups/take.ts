@@ -1,7 +1,17 @@
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { nowIso, nowMs } from '../host/clock.ts';
-import { copyFile, exists, fileSize, freeBytes, listFolder, makeFolder, moveForGood, sha256, syncFolder } from '../host/files.ts';
+import {
+  copyFile,
+  exists,
+  fileSize,
+  freeBytes,
+  listFolder,
+  makeFolder,
+  moveForGood,
+  sha256,
+  syncFolder,
+} from '../host/files.ts';
 import { poll } from '../host/wait.ts';
 import { asSuperuser } from '../instances/connection.ts';
 import { instancePaths } from '../instances/places.ts';
@@ -112,9 +122,13 @@ async function assertRoom(client: Client, repository: string): Promise<void> {
   const free = freeBytes(repository);
   // Databases compress to a third and better; less room than that is surely too little.
   if (free >= needed / 3) return;
-  throw new AppError('DISK_SPACE', `${repository} has ${humanBytes(free)} free, a backup needs about ${humanBytes(needed)}`, {
-    hint: 'free some space, or name another repository with --backups DIR',
-  });
+  throw new AppError(
+    'DISK_SPACE',
+    `${repository} has ${humanBytes(free)} free, a backup needs about ${humanBytes(needed)}`,
+    {
+      hint: 'free some space, or name another repository with --backups DIR',
+    },
+  );
 }
 
 async function readSegmentBytes(client: Client): Promise<number> {
@@ -172,10 +186,14 @@ async function waitForArchive(
   });
   if (arrived) return;
   const failure = await withClient(superuserOf(operation, record), lastArchiveFailure);
-  throw new AppError('BACKUP_FAILED', `WAL segment ${needed} was not archived within ${Math.round((nowMs() - begunMs) / 1000)} s`, {
-    hint: `see why in the server's log: ./manage.ts --action logs --instance ${record.name}`,
-    output: failure,
-  });
+  throw new AppError(
+    'BACKUP_FAILED',
+    `WAL segment ${needed} was not archived within ${Math.round((nowMs() - begunMs) / 1000)} s`,
+    {
+      hint: `see why in the server's log: ./manage.ts --action logs --instance ${record.name}`,
+      output: failure,
+    },
+  );
 }
 
 async function lastArchiveFailure(client: Client): Promise<string> {
@@ -183,7 +201,9 @@ async function lastArchiveFailure(client: Client): Promise<string> {
     'select last_failed_wal as wal, last_failed_time::text as at, failed_count::text as count from pg_stat_archiver',
   );
   const row = rows[0];
-  return row?.wal ? `pg_stat_archiver: ${row.count} failures, the last for ${row.wal} at ${row.at}` : 'pg_stat_archiver knows of no failure';
+  return row?.wal
+    ? `pg_stat_archiver: ${row.count} failures, the last for ${row.wal} at ${row.at}`
+    : 'pg_stat_archiver knows of no failure';
 }
 
 /** True when a backup holds everything up to a position. */

@@ -63,7 +63,11 @@ export async function testRestore<T>(
     const checkedMs = monotonicMs();
     const overrides = isolation(operation, installation, backup, { scratch, data, socket });
     const server = await task.step('start from backup', async (step) => {
-      const started = await startServer(installation, { dataDirectory: data, outputFile: join(scratch, 'server.log') }, overrides);
+      const started = await startServer(
+        installation,
+        { dataDirectory: data, outputFile: join(scratch, 'server.log') },
+        overrides,
+      );
       const options = { timeoutMs: 24 * 3600_000, progress: step.progress, words: started.output };
       const { pid } = await waitUntilReady(started, task, options);
       const answer = await reachStop(task, socket, backup);
@@ -71,7 +75,11 @@ export async function testRestore<T>(
       return { pid, ...answer };
     });
     const restoreSeconds = (monotonicMs() - begunMs - (checkedMs - unpackedMs)) / 1000;
-    const result = await examine({ ...server, restoreSeconds, ask: async (database, question) => await withClient(at(task, socket, database), question) });
+    const result = await examine({
+      ...server,
+      restoreSeconds,
+      ask: async (database, question) => await withClient(at(task, socket, database), question),
+    });
     await stopServer(server.pid, 'immediate', 30_000, task.signal);
     return result;
   } finally {
@@ -87,7 +95,11 @@ function at({ signal }: Task, socket: string, database: string) {
 }
 
 /** @throws RESTORE_TARGET when the server stops short of the position where the backup is whole */
-async function reachStop(task: Task, socket: string, backup: Backup): Promise<{ recoveredToLsn: Lsn; systemIdentifier: string }> {
+async function reachStop(
+  task: Task,
+  socket: string,
+  backup: Backup,
+): Promise<{ recoveredToLsn: Lsn; systemIdentifier: string }> {
   return await withClient(at(task, socket, 'postgres'), async (client) => {
     const lsn = await poll(
       async () => {
@@ -98,7 +110,10 @@ async function reachStop(task: Task, socket: string, backup: Backup): Promise<{ 
       { signal: task.signal, timeoutMs: 60_000 },
     );
     if (lsn === undefined) {
-      throw new AppError('RESTORE_TARGET', `the restored server did not reach ${backup.stopLsn}, where the backup is whole`);
+      throw new AppError(
+        'RESTORE_TARGET',
+        `the restored server did not reach ${backup.stopLsn}, where the backup is whole`,
+      );
     }
     return { recoveredToLsn: lsn, systemIdentifier: await serverIdentity(client) };
   });
@@ -157,7 +172,7 @@ function isolation(
 /** True when a failure says nothing about the backup: there was no room to try. */
 export function isForWantOfRoom(error: unknown): boolean {
   return (
-    error instanceof AppError && (error.code === 'DISK_SPACE' || /No space left on device|Disk quota/.test(error.output ?? ''))
+    error instanceof AppError &&
+    (error.code === 'DISK_SPACE' || /No space left on device|Disk quota/.test(error.output ?? ''))
   );
 }
-

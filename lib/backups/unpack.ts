@@ -1,6 +1,14 @@
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
-import { ensureFolder, freeBytes, linkFolder, makeFolder, readText, removeFile, writeFileForGood } from '../host/files.ts';
+import {
+  ensureFolder,
+  freeBytes,
+  linkFolder,
+  makeFolder,
+  readText,
+  removeFile,
+  writeFileForGood,
+} from '../host/files.ts';
 import { run } from '../host/programs.ts';
 import type { Task } from '../task.ts';
 import { humanBytes } from '../tuning/sizes.ts';
@@ -35,7 +43,10 @@ export async function unpackBackup(options: UnpackOptions, task: Task): Promise<
         step.progress(`${humanBytes(bytes)} of ${humanBytes(backup.dataBytes)}`);
       });
     }
-    writeFileForGood(join(dataDirectory, 'backup_manifest'), readText(join(options.backupFolder, 'backup_manifest')) ?? '');
+    writeFileForGood(
+      join(dataDirectory, 'backup_manifest'),
+      readText(join(options.backupFolder, 'backup_manifest')) ?? '',
+    );
     mapTablespaces(options);
     for (const name of ['postmaster.pid', 'postmaster.opts', 'recovery.signal', 'standby.signal']) {
       removeFile(join(dataDirectory, name));
@@ -93,7 +104,10 @@ async function untar(
  */
 function mapTablespaces({ dataDirectory, tablespaces }: UnpackOptions): void {
   const file = join(dataDirectory, 'tablespace_map');
-  const lines = readText(file)?.split('\n').filter((line) => line !== '') ?? [];
+  const lines =
+    readText(file)
+      ?.split('\n')
+      .filter((line) => line !== '') ?? [];
   if (lines.length === 0) return;
   const oids = lines.map((line) => line.split(' ')[0] ?? '');
   writeFileForGood(file, `${oids.map((oid) => `${oid} ${join(tablespaces, oid)}`).join('\n')}\n`);

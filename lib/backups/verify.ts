@@ -41,11 +41,15 @@ export function assertProven(backup: Backup): void {
   if (backup.state === 'verified') return;
   const failed = backup.verification?.checks.filter((check) => !check.ok) ?? [];
   const first = failed[0];
-  throw new AppError('BACKUP_NOT_PROVEN', `backup ${backup.id} is not proven: ${first ? `${first.name}: ${first.detail}` : 'not checked'}`, {
-    hint: `take a new one: ./manage.ts --action backup --instance ${backup.instance.name}; this one is kept for inspection`,
-    ...(failed.length > 1 ? { output: failed.map((check) => `${check.name}: ${check.detail}`).join('\n') } : {}),
-    data: { id: backup.id, state: backup.state, verification: backup.verification },
-  });
+  throw new AppError(
+    'BACKUP_NOT_PROVEN',
+    `backup ${backup.id} is not proven: ${first ? `${first.name}: ${first.detail}` : 'not checked'}`,
+    {
+      hint: `take a new one: ./manage.ts --action backup --instance ${backup.instance.name}; this one is kept for inspection`,
+      ...(failed.length > 1 ? { output: failed.map((check) => `${check.name}: ${check.detail}`).join('\n') } : {}),
+      data: { id: backup.id, state: backup.state, verification: backup.verification },
+    },
+  );
 }
 
 /** Are the stored bytes still those that the backup was made of? */
@@ -59,7 +63,11 @@ async function checkStoredFiles({ places }: Operation, backup: Backup): Promise<
     else if (size !== sizeBytes) damaged.push(`${name} has ${size} bytes instead of ${sizeBytes}`);
     else if ((await sha256(file)) !== hash) damaged.push(`${name} is damaged (its SHA-256 has changed)`);
   }
-  return { name: 'stored files', ok: damaged.length === 0, detail: damaged.join('; ') || `${backup.files.length} files, hashes agree` };
+  return {
+    name: 'stored files',
+    ok: damaged.length === 0,
+    detail: damaged.join('; ') || `${backup.files.length} files, hashes agree`,
+  };
 }
 
 /** Is all WAL there that a recovery from this backup, to its end and on to the newest, can ask for? */
@@ -86,7 +94,11 @@ async function tryRestore(operation: Operation, installation: Installation, back
       restoreSeconds: server.restoreSeconds,
       recoveredToLsn: server.recoveredToLsn,
       checks: [
-        { name: 'manifest', ok: true, detail: 'every file agrees with the checksum in the manifest; the WAL can be read' },
+        {
+          name: 'manifest',
+          ok: true,
+          detail: 'every file agrees with the checksum in the manifest; the WAL can be read',
+        },
         { name: 'recovery', ok: true, detail: `a server started and recovered to ${server.recoveredToLsn}` },
         checkIdentity(server, backup),
         ...(await checkDatabases(server)),
@@ -97,20 +109,32 @@ async function tryRestore(operation: Operation, installation: Installation, back
     if (!aboutBackup || operation.task.signal.aborted || isForWantOfRoom(error)) throw error;
     const { message, output } = error as AppError;
     // A server that will not start has said why in the message; a program says it in the last line of its output.
-    const words = (error as AppError).code === 'PROGRAM_FAILED' ? output?.split('\n').filter((line) => line !== '').at(-1) : undefined;
+    const words =
+      (error as AppError).code === 'PROGRAM_FAILED'
+        ? output
+            ?.split('\n')
+            .filter((line) => line !== '')
+            .at(-1)
+        : undefined;
     return { checks: [{ name: 'test restore', ok: false, detail: words ? `${message}: ${words}` : message }] };
   }
 }
 
 function checkIdentity({ systemIdentifier }: RestoredServer, { instance }: Backup): Check {
   const ok = systemIdentifier === instance.systemIdentifier;
-  return { name: 'identity', ok, detail: ok ? `system ${systemIdentifier}` : `is system ${systemIdentifier}, not ${instance.systemIdentifier}` };
+  return {
+    name: 'identity',
+    ok,
+    detail: ok ? `system ${systemIdentifier}` : `is system ${systemIdentifier}, not ${instance.systemIdentifier}`,
+  };
 }
 
 /** Every database must let us in, and its catalogue must be readable to the last row. */
 async function checkDatabases({ ask }: RestoredServer): Promise<Check[]> {
   const names = await ask('postgres', async (client) => {
-    const { rows } = await client.query<{ name: string }>('select datname as name from pg_database where datallowconn order by 1');
+    const { rows } = await client.query<{ name: string }>(
+      'select datname as name from pg_database where datallowconn order by 1',
+    );
     return rows.map((row) => row.name);
   });
   const checks: Check[] = [];

@@ -72,7 +72,12 @@ export function findGaps(span: WalSpan, archive: readonly ArchivedTimeline[]): {
 }
 
 /** Looks at each segment's size and header: a cut or foreign one is named, with what is wrong with it. */
-export function findDamaged(folder: string, names: readonly string[], segmentBytes: number, systemIdentifier: string): string[] {
+export function findDamaged(
+  folder: string,
+  names: readonly string[],
+  segmentBytes: number,
+  systemIdentifier: string,
+): string[] {
   return names.flatMap((name) => {
     const file = join(folder, name);
     const size = fileSize(file);

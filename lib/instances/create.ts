@@ -64,7 +64,10 @@ export async function createInstance(operation: Operation, wishes: CreateWishes)
   await task.step('initdb', async () => {
     await initdb(installation, { dataDirectory: paths.data, locale: wishes.locale, signal: task.signal });
   });
-  writeFileForGood(join(paths.data, 'postgresql.conf'), renderConfiguration(plan, { template: wishes.template.name, instance: name }));
+  writeFileForGood(
+    join(paths.data, 'postgresql.conf'),
+    renderConfiguration(plan, { template: wishes.template.name, instance: name }),
+  );
   writeAccessRules(paths);
 
   const record = describe(wishes, { port, plan, paths });
@@ -79,7 +82,10 @@ export async function createInstance(operation: Operation, wishes: CreateWishes)
 }
 
 /** The settings and the memory of a new instance beside those that are there. @throws MEMORY_BUDGET */
-export function planFor({ leases }: Pick<Operation, 'leases'>, { template, installation, tuning }: Omit<CreateWishes, 'archiveFolder'>): Plan {
+export function planFor(
+  { leases }: Pick<Operation, 'leases'>,
+  { template, installation, tuning }: Omit<CreateWishes, 'archiveFolder'>,
+): Plan {
   const others = leases
     .all()
     .map(({ instance, committedBytes }) => ({ name: instance, committedBytes: committedBytes ?? 0 }));

@@ -70,7 +70,12 @@ async function awaitRunning(task: Task, paths: InstancePaths, timeoutMs: number)
 }
 
 /** @throws WRONG_SERVER, or the server's own refusal */
-async function proveAnswering(task: Task, paths: InstancePaths, record: InstanceRecord, timeoutMs: number): Promise<void> {
+async function proveAnswering(
+  task: Task,
+  paths: InstancePaths,
+  record: InstanceRecord,
+  timeoutMs: number,
+): Promise<void> {
   const limits = { signal: task.signal, timeoutMs: Math.min(timeoutMs, 10_000) };
   await assertIdentity({ ...asSuperuser(paths, record, record.database), ...limits }, record);
   try {

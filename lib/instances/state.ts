@@ -1,5 +1,11 @@
 import { exists } from '../host/files.ts';
-import { livePostmaster, majorOf, type PostmasterFile, systemIdentifierOf, wasShutDown } from '../postgres/postmaster.ts';
+import {
+  livePostmaster,
+  majorOf,
+  type PostmasterFile,
+  systemIdentifierOf,
+  wasShutDown,
+} from '../postgres/postmaster.ts';
 import type { InstancePaths } from './places.ts';
 import type { InstanceRecord } from './record.ts';
 
@@ -19,7 +25,10 @@ export function observe(paths: InstancePaths, record: InstanceRecord): Observed 
   const identifier = systemIdentifierOf(paths.data);
   if (identifier === undefined) return { state: 'broken', message: `${paths.data} has no control file` };
   if (identifier !== record.systemIdentifier) {
-    return { state: 'broken', message: `${paths.data} is another database system (${identifier}) than the record says` };
+    return {
+      state: 'broken',
+      message: `${paths.data} is another database system (${identifier}) than the record says`,
+    };
   }
   const major = majorOf(paths.data);
   if (major !== record.version) {
