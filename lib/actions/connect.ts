@@ -13,7 +13,7 @@ export const connect = instanceAction({
     ['psql "$(./manage.ts --action connect --instance client-a --format url)"', 'a shell on its database'],
     ['eval "$(./manage.ts connect client-a --format env)"', 'DATABASE_URL and PGHOST … into this shell'],
   ],
-  options: { format: { type: 'string', choices: formats, describe: 'table (default), url, env or json' } },
+  options: { format: { type: 'string', choices: formats, describe: 'what to print' } },
   target: 'existing',
   lock: 'none',
   changes: false,

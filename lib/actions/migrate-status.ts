@@ -7,7 +7,7 @@ import { moment } from './shared.ts';
 export const migrateStatus = instanceAction({
   name: 'migrate-status',
   summary: 'which migrations are applied',
-  examples: [['./manage.ts --action migrate-status --instance client-a --migrations-dir ./migrations', 'file by file']],
+  examples: [['./manage.ts --action migrate-status --instance client-a -m ./migrations', 'file by file']],
   options: migrationOptions,
   target: 'existing',
   lock: 'none',

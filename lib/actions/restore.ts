@@ -37,7 +37,7 @@ export const restore = instanceAction({
   details:
     'In place, the old data goes to quarantine, and comes back by itself when the restored server does not answer. Without --to-time it goes to the newest transaction there is. The repository alone is enough: the instance need not exist any more.',
   examples: [
-    ['./manage.ts --action restore --instance client-a --to-time 2026-11-20T10:42:00Z', 'back to yesterday, 10:42'],
+    ['./manage.ts restore client-a --to-time 2026-11-20T10:42:00Z', 'back to yesterday, 10:42'],
     ['./manage.ts restore client-a --as client-a-copy', 'a new instance beside it, from the newest backup'],
     ['./manage.ts restore client-a --backup-name 20261121T101500Z --dry-run', 'show the plan'],
   ],

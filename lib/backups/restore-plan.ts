@@ -42,7 +42,8 @@ export function parseTime(text: string): string {
 }
 
 function normalZone(zone: string): string {
-  if (/^(Z|UTC)$/i.test(zone)) return 'Z';
+  // A server that is just starting knows no names of zones, not even Z.
+  if (/^(Z|UTC)$/i.test(zone)) return '+00:00';
   const digits = zone.slice(1).replace(':', '').padEnd(4, '0');
   return `${zone[0]}${digits.slice(0, 2)}:${digits.slice(2)}`;
 }

@@ -20,10 +20,12 @@ import { asSuperuser } from '../instances/connection.ts';
 import { launch, startInstance, stopInstance } from '../instances/lifecycle.ts';
 import { type InstancePaths, instancePaths } from '../instances/places.ts';
 import { type InstanceRecord, writeRecord } from '../instances/record.ts';
-import { observe } from '../instances/state.ts';
 import type { Operation } from '../operation.ts';
 import type { Installation } from '../postgres/installations.ts';
 import { type Lsn, parseLsn } from '../postgres/lsn.ts';
+import { superuser } from '../postgres/initdb.ts';
+import { livePostmaster, systemIdentifierOf } from '../postgres/postmaster.ts';
+import { stopServer } from '../postgres/server.ts';
 import { type Client, withClient } from '../postgres/sql.ts';
 import { backupFolder } from './catalogue.ts';
 import type { RestorePlan } from './restore-plan.ts';
@@ -74,10 +76,11 @@ export async function restoreInstance(operation: Operation, options: RestoreOpti
     task,
   );
 
+  const complete = await collectNewestWal(operation, options, join(scratch, 'data'));
   const quarantine = await replaceData(operation, options, paths, join(scratch, 'data'));
   writeRecoverySettings(operation, paths, options);
   journal.intend({ kind: 'server', dataDirectory: paths.data });
-  await recoverTo(operation, options, paths);
+  await recoverTo(operation, options, paths, complete);
   const reached = await withClient(superuserOf(operation, paths, record), whereItEnded);
   removeFile(join(paths.data, recoveryConfiguration));
   await startInstance(task, options.installation, paths, record, options);
@@ -102,31 +105,56 @@ async function prepareFolder({ places, journal }: Operation, paths: InstancePath
 }
 
 /**
- * Stops the old server and moves the new data into its place. What the old data directory holds of WAL that never reached the
- * archive is taken along, so that a restore to the newest moment loses no transaction.
+ * Sees to it that the recovery can go to the newest transaction of the instance that the backup is of: a running one is told
+ * to archive what it is writing; what a stopped one has not archived is taken along, and so is what the running one that is
+ * to be replaced archives no more.
+ * @returns false when that instance is gone, so that nobody can say what it wrote last
  */
+async function collectNewestWal(operation: Operation, options: RestoreOptions, restored: string): Promise<boolean> {
+  const { places, task, journal } = operation;
+  const { plan, record } = options;
+  const source = instancePaths(places, plan.backup.instance.name);
+  if (systemIdentifierOf(source.data) !== plan.backup.instance.systemIdentifier) return false;
+  const archive = archiveOfBackup(places, plan.backup.instance.name, plan.backup.instance.id);
+  const inPlace = record.name === plan.backup.instance.name;
+  const running = livePostmaster(source.data);
+  if (running !== undefined) {
+    const archived = await archiveRest(operation, { host: source.socket, port: running.port }, archive);
+    if (!inPlace) {
+      if (archived) return true;
+      throw new AppError(
+        'RESTORE_TARGET',
+        `${plan.backup.instance.name} does not archive its newest WAL, so a restore would miss it`,
+        {
+          hint: `see why with: ./manage.ts --action logs --instance ${plan.backup.instance.name}`,
+        },
+      );
+    }
+    journal.intend({ kind: 'stopped', instance: record.name });
+    await stopInstance(task, source, record, { mode: 'fast', timeoutMs: 120_000 });
+  }
+  takeAlongWal(source.data, restored, archive);
+  return true;
+}
+
+/** Moves the old data to quarantine and the new into its place. */
 async function replaceData(
   operation: Operation,
-  { record, archiveFolder }: RestoreOptions,
+  { record }: RestoreOptions,
   paths: InstancePaths,
   restored: string,
 ): Promise<string | null> {
-  const { places, task, journal } = operation;
-  if (!exists(paths.data)) {
-    moveIn(operation, restored, paths.data);
-    return null;
+  const { places, journal, task } = operation;
+  let quarantine: string | null = null;
+  if (exists(paths.data)) {
+    // Damaged data may still have a server, which had nothing to give to the recovery.
+    const damaged = livePostmaster(paths.data);
+    if (damaged !== undefined) await stopServer(damaged.pid, 'fast', 120_000, task.signal);
+    quarantine = join(places.quarantine, `${record.name}-${timestampId()}-${journal.id.slice(0, 4)}`);
+    ensureFolder(places.quarantine);
+    journal.intend({ kind: 'move', from: paths.data, to: quarantine });
+    moveForGood(paths.data, quarantine);
   }
-  const running = observe(paths, record).postmaster !== undefined;
-  if (running) {
-    journal.intend({ kind: 'stopped', instance: record.name });
-    await archiveRest(operation, record, paths, archiveFolder);
-    await stopInstance(task, paths, record, { mode: 'fast', timeoutMs: 120_000 });
-  }
-  takeAlongWal(paths.data, restored, archiveFolder);
-  const quarantine = join(places.quarantine, `${record.name}-${timestampId()}-${journal.id.slice(0, 4)}`);
-  ensureFolder(places.quarantine);
-  journal.intend({ kind: 'move', from: paths.data, to: quarantine });
-  moveForGood(paths.data, quarantine);
   moveIn(operation, restored, paths.data);
   return quarantine;
 }
@@ -137,24 +165,20 @@ function moveIn({ journal }: Operation, from: string, to: string): void {
   moveForGood(from, to);
 }
 
-/** Has the server archive the segment it is writing; a shutdown does so too, so time being up here loses nothing. */
+/** Has a server archive the segment it is writing. False when that is not done in time. */
 async function archiveRest(
-  operation: Operation,
-  record: InstanceRecord,
-  paths: InstancePaths,
+  { task }: Operation,
+  address: { host: string; port: number },
   archiveFolder: string,
-): Promise<void> {
-  const { task } = operation;
-  await task.step('archive the newest WAL', async () => {
-    const name = await withClient(superuserOf(operation, paths, record), async (client) => {
+): Promise<boolean> {
+  return await task.step('archive the newest WAL', async () => {
+    const options = { ...address, user: superuser, database: 'postgres', signal: task.signal, timeoutMs: 60_000 };
+    const name = await withClient(options, async (client) => {
       const { rows } = await client.query<{ name: string }>('select pg_walfile_name(pg_switch_wal()) as name');
       return rows[0]?.name ?? '';
     });
-    const archived = await poll(() => (exists(join(archiveFolder, name)) ? true : undefined), {
-      signal: task.signal,
-      timeoutMs: 20_000,
-    });
-    if (!archived) task.warn(`${name} is not archived yet; it will be taken from the old data directory`);
+    const arrived = (): true | undefined => (exists(join(archiveFolder, name)) ? true : undefined);
+    return (await poll(arrived, { signal: task.signal, timeoutMs: 30_000 })) ?? false;
   });
 }
 
@@ -192,7 +216,12 @@ function writeRecoverySettings(
   writeFileForGood(join(paths.data, 'recovery.signal'), '');
 }
 
-async function recoverTo(operation: Operation, options: RestoreOptions, paths: InstancePaths): Promise<void> {
+async function recoverTo(
+  operation: Operation,
+  options: RestoreOptions,
+  paths: InstancePaths,
+  complete: boolean,
+): Promise<void> {
   const { task } = operation;
   const { installation, record, plan } = options;
   try {
@@ -202,8 +231,12 @@ async function recoverTo(operation: Operation, options: RestoreOptions, paths: I
       error instanceof AppError &&
       /recovery ended before configured recovery target was reached/.test(error.output ?? '');
     if (!short || plan.time === undefined) throw error;
-    // All the WAL there is ends before the moment wanted, so its end is the database as it was at that moment.
-    task.warn(`nothing was committed after the end of the WAL and before ${plan.time}: restored to that end`);
+    // The WAL ends before the moment wanted. Where it is all that the instance ever wrote, its end is that moment's state.
+    task.warn(
+      complete
+        ? `nothing was committed after ${plan.time}: restored to the newest transaction`
+        : `the archive ends before ${plan.time}: restored to its end; what was committed after that is not in the repository`,
+    );
     writeRecoverySettings(operation, paths, { ...options, plan: { ...plan, time: undefined } });
     await launch(task, installation, paths, record, options);
   }

@@ -66,7 +66,8 @@ function exitStatuses(): string {
   return [
     'Exit status:',
     `  0 done   1 failed   ${usage} usage   ${notRunning} not running   ${notFound} not found   ${partial} some failed`,
-    `  ${stillStarting} still starting   ${notProven} backup not proven   ${refused} over budget   ${locked} locked   ${interrupted} interrupted`,
+    `  ${stillStarting} still starting   ${notProven} backup not proven   ${refused} over budget`,
+    `  ${locked} locked   ${interrupted} interrupted`,
   ].join('\n');
 }
 
