@@ -101,7 +101,8 @@ export class AppError extends Error {
 /** Turns whatever was thrown into an AppError, so that one switch decides how it is told. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  const { code, path, message } = error as NodeJS.ErrnoException;
+  // Anything may be thrown, null too.
+  const { code, path, message, severity } = Object(error) as NodeJS.ErrnoException & { severity?: string };
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new AppError('DISK_SPACE', `no space left on the disk${path ? ` for ${path}` : ''}`, {
       hint: `free some space (df -h), then repeat the command`,
@@ -115,7 +116,7 @@ export function toAppError(error: unknown): AppError {
       cause: error,
     });
   }
-  if ((error as { severity?: string }).severity !== undefined) {
+  if (severity !== undefined) {
     return new AppError('SQL_FAILED', `the server says: ${message} (SQLSTATE ${code})`, { cause: error });
   }
   if (code === 'ECONNREFUSED' || code === 'ECONNRESET' || message === 'Connection terminated unexpectedly') {

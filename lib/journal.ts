@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { nowIso } from './host/clock.ts';
 import { ensureFolder, listFolder, readJson, removeFile, writeJson } from './host/files.ts';
 import { isAlive, ourselves } from './host/processes.ts';
@@ -18,6 +18,8 @@ const stepSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('move'), from: z.string(), to: z.string() }),
   /** A server may have been started on this data directory: stop it. */
   z.object({ kind: z.literal('server'), dataDirectory: z.string() }),
+  /** An instance moves between two ports: give back the one that its record does not name. */
+  z.object({ kind: z.literal('moved-port'), instance: z.string(), ports: z.array(z.number()) }),
   /** A running instance was stopped: start it again. */
   z.object({ kind: z.literal('stopped'), instance: z.string() }),
 ]);
@@ -31,6 +33,8 @@ const entrySchema = z.object({
   instance: z.string(),
   begunAt: z.string(),
   process: z.object({ pid: z.number(), started: z.string(), host: z.string() }),
+  /** Whether the operation has reached what it was for; what is left is clearing up. */
+  settled: z.boolean(),
   /** What to do, last first, should the operation be found unfinished. */
   steps: z.array(stepSchema),
 });
@@ -45,28 +49,43 @@ export class Journal {
   private readonly file: string;
   private readonly entry: JournalEntry;
 
-  private constructor(file: string, entry: JournalEntry) {
+  private readonly assertLocked: () => void;
+
+  private constructor(file: string, entry: JournalEntry, assertLocked: () => void) {
     this.file = file;
     this.entry = entry;
+    this.assertLocked = assertLocked;
   }
 
-  static begin(folder: string, action: string, instance: string): Journal {
+  /** @param assertLocked throws when the operation has lost its lock; asked before every effect */
+  static begin(folder: string, action: string, instance: string, assertLocked: () => void): Journal {
     ensureFolder(folder);
     const id = randomUUID();
-    const entry: JournalEntry = { schema: 1, id, action, instance, begunAt: nowIso(), process: ourselves(), steps: [] };
-    const journal = new Journal(journalFile(folder, id), entry);
+    const entry: JournalEntry = {
+      schema: 1,
+      id,
+      action,
+      instance,
+      begunAt: nowIso(),
+      process: ourselves(),
+      settled: false,
+      steps: [],
+    };
+    const journal = new Journal(journalFile(folder, id), entry, assertLocked);
     journal.write();
     return journal;
   }
 
   /** Says what the next effect is, before it. */
   intend(step: UndoStep): void {
+    this.assertLocked();
     this.entry.steps.push(step);
     this.write();
   }
 
   /** Keeps what was done: from here on, only `next` is to be done should the operation not end. */
   settle(...next: UndoStep[]): void {
+    this.entry.settled = true;
     this.entry.steps = next;
     this.write();
   }
@@ -102,11 +121,16 @@ function stopHereForTest(): void {
   if (process.env['PG_MANAGE_TEST_KILL_AT'] === String(writes)) process.kill(process.pid, 'SIGKILL');
 }
 
-/** The operations on record whose process still lives, and those whose process is gone. */
-export function readJournal(folder: string): { running: JournalEntry[]; unfinished: JournalEntry[] } {
-  const entries = listFolder(folder)
+/** Every operation that has begun and not ended. */
+export function listJournal(folder: string): JournalEntry[] {
+  return listFolder(folder)
     .filter((name) => name.endsWith('.json') && !name.startsWith('.'))
     .flatMap((name) => readJson(join(folder, name), entrySchema) ?? []);
+}
+
+/** The operations whose process still lives, and those whose process is gone. */
+export function readJournal(folder: string): { running: JournalEntry[]; unfinished: JournalEntry[] } {
+  const entries = listJournal(folder);
   return {
     running: entries.filter((entry) => isAlive(entry.process)),
     unfinished: entries.filter((entry) => !isAlive(entry.process)),

@@ -1,25 +1,29 @@
 // Runs manage.ts on a Node that cannot read TypeScript: bundles the sources once into a cache whose key is the
-// sources themselves, so an edit or a git pull is never answered by stale code, then imports the bundle.
+// sources themselves, so an edit or a git pull is never answered by stale code, then runs the bundle's `main`.
+// The bundle is one file, read before anything else happens: what the program imports late needs no file any more, be it
+// that root's powers are gone by then or that the cache is. Beside it lies V8's own code for it, which spares the compiling.
 import { createHash, randomBytes } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import * as module from 'node:module';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
+import { Script } from 'node:vm';
 
 const project = dirname(dirname(fileURLToPath(import.meta.url)));
 const staleAfterMs = 24 * 60 * 60 * 1000;
+const [bundleFile, codeFile] = ['manage.cjs', 'manage.code'];
 
 /** Every file that decides what the bundle holds; the lock file stands for the dependencies. */
 function sources() {
-  const library = readdirSync(join(project, 'lib'), { recursive: true }).filter((file) => /\.m?ts$|\.mjs$/.test(file));
-  return ['manage.ts', 'package.json', 'package-lock.json', ...library.map((file) => join('lib', file)).sort()];
+  const library = fs.readdirSync(join(project, 'lib'), { recursive: true }).filter((file) => /\.m?[tj]s$/.test(file));
+  return ['package.json', 'package-lock.json', ...library.map((file) => `lib/${file}`).sort()];
 }
 
 function sourceKey() {
-  const hash = createHash('sha256').update(project);
+  const hash = createHash('sha256').update(`${project} ${process.version} ${process.arch}\n`);
   for (const file of sources()) {
-    const { size, mtimeNs, ctimeNs } = statSync(join(project, file), { bigint: true });
+    const { size, mtimeNs, ctimeNs } = fs.statSync(`${project}/${file}`, { bigint: true });
     hash.update(`${file} ${size} ${mtimeNs} ${ctimeNs}\n`);
   }
   return hash.digest('hex').slice(0, 24);
@@ -33,69 +37,83 @@ function cacheFolders() {
 
 /** A cache folder may only be believed when nobody but its owner can write it, and its owner is us, root or the checkout's. */
 function trusted(folder) {
-  const { uid, mode } = statSync(folder);
-  return (mode & 0o022) === 0 && [0, process.getuid?.(), statSync(project).uid].includes(uid);
+  const { uid, mode } = fs.statSync(folder);
+  return (mode & 0o022) === 0 && [0, process.getuid?.(), fs.statSync(project).uid].includes(uid);
 }
 
 function writable(folder) {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o755 });
-    accessSync(folder, constants.W_OK);
+    fs.mkdirSync(folder, { recursive: true, mode: 0o755 });
+    fs.accessSync(folder, fs.constants.W_OK);
     return trusted(folder);
   } catch {
     return false;
   }
 }
 
+/** The program, ready to run. V8 takes the stored code only if it is whole and of this very V8, and else compiles. */
+function load(folder) {
+  const filename = join(project, bundleFile); // one name for all time, as V8 keeps it with the code
+  const code = join(folder, codeFile); // absent only while `build` makes it
+  const cachedData = fs.existsSync(code) ? fs.readFileSync(code) : undefined;
+  const text = fs.readFileSync(join(folder, bundleFile), 'latin1'); // esbuild was told to write ASCII
+  const script = new Script(text, { filename, cachedData });
+  const module = { exports: {} };
+  script.runInThisContext()(module, createRequire(filename), filename);
+  return { script, program: module.exports };
+}
+
+/** Builds beside and publishes by one rename, so that of several first runs each finds a whole bundle or none. */
 async function build(folder, key) {
-  const staging = join(folder, `.${key}.${randomBytes(6).toString('hex')}`);
-  const { build: bundle } = await import('esbuild');
-  await bundle({
-    absWorkingDir: project,
-    entryPoints: { manage: 'manage.ts' },
-    outdir: staging,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    minifyWhitespace: true,
-    minifySyntax: true,
-    keepNames: true,
-    logLevel: 'error',
-    external: ['pg-native'],
-    define: { PG_MANAGE_PROJECT: JSON.stringify(project) },
-    // Bundled CommonJS packages call require for Node's own modules.
-    banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
-  });
+  const [published, staging] = [join(folder, key), join(folder, `.${key}.${randomBytes(6).toString('hex')}`)];
   try {
-    renameSync(staging, join(folder, key));
-  } catch (error) {
-    rmSync(staging, { recursive: true, force: true });
-    if (!existsSync(join(folder, key))) throw error; // else another process built the same sources first
-  }
-  for (const name of readdirSync(folder)) {
-    const old = join(folder, name);
-    if (name !== key && Date.now() - statSync(old).mtimeMs > staleAfterMs)
-      rmSync(old, { recursive: true, force: true });
+    fs.mkdirSync(staging, { mode: 0o755 });
+    const { bundle } = await import('./bundle.mjs');
+    fs.writeFileSync(join(staging, bundleFile), await bundle(project), { mode: 0o644 });
+    const { script, program } = load(staging);
+    await program.rehearse();
+    fs.writeFileSync(join(staging, codeFile), script.createCachedData(), { mode: 0o644 });
+    if (fs.existsSync(published) && !trusted(published)) fs.rmSync(published, { recursive: true, force: true });
+    publish(staging, published);
+    return program;
+  } finally {
+    fs.rmSync(staging, { recursive: true, force: true });
   }
 }
 
-async function bundlePath() {
+function publish(staging, published) {
+  try {
+    fs.renameSync(staging, published);
+  } catch (error) {
+    if (!fs.existsSync(published)) throw error; // else another process built the same sources first
+  }
+}
+
+function sweep(folder, key) {
+  for (const name of fs.readdirSync(folder)) {
+    const old = join(folder, name);
+    const { mtimeMs } = fs.statSync(old, { throwIfNoEntry: false }) ?? { mtimeMs: Date.now() };
+    if (name !== key && Date.now() - mtimeMs > staleAfterMs) fs.rmSync(old, { recursive: true, force: true });
+  }
+}
+
+async function findProgram() {
   const key = sourceKey();
   const folders = cacheFolders();
   for (const folder of folders) {
-    const built = join(folder, key, 'manage.mjs');
-    if (existsSync(built) && trusted(folder)) return built;
+    const built = join(folder, key);
+    if (fs.existsSync(join(built, bundleFile)) && trusted(folder) && trusted(built)) return load(built).program;
   }
-  const folder = folders.find(writable) ?? join(tmpdir(), `pg-manage-${randomBytes(8).toString('hex')}`);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (!folders.includes(folder)) process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-  await build(folder, key);
-  return join(folder, key, 'manage.mjs');
+  const lasting = folders.find(writable);
+  const folder = lasting ?? fs.mkdtempSync(join(tmpdir(), 'pg-manage-'));
+  try {
+    return await build(folder, key);
+  } finally {
+    if (lasting === undefined) fs.rmSync(folder, { recursive: true, force: true });
+    else sweep(lasting, key);
+  }
 }
 
 process.argv.splice(1, 1);
-module.enableCompileCache?.();
-await import(pathToFileURL(await bundlePath()).href);
+const { main } = await findProgram();
+process.exitCode = await main(process.argv.slice(2));

@@ -57,7 +57,7 @@ async function recoverEntry(operation: Recovering, entry: JournalEntry): Promise
     return 'finished';
   }
   await unwind(places.journal, entry, async (step) => await undoStep(operation, step));
-  return 'undone';
+  return entry.settled ? 'finished' : 'undone';
 }
 
 /** Takes one step back. Each may have been taken back before, or never been made. */
@@ -71,6 +71,11 @@ export async function undoStep({ places, leases, task }: Recovering, step: UndoS
     case 'move':
       if (exists(step.to) && !exists(step.from)) moveForGood(step.to, step.from);
       return;
+    case 'moved-port': {
+      const record = readRecord(places, parseName(step.instance));
+      for (const port of step.ports) if (record && record.port !== port) leases.release(port as Port, record.id);
+      return;
+    }
     case 'server': {
       const postmaster = livePostmaster(step.dataDirectory);
       if (postmaster) await stopServer(postmaster.pid, 'fast', 60_000, new AbortController().signal);

@@ -1,14 +1,8 @@
-import { join } from 'node:path';
 import type { Action, Common, Context, InstanceAction, Options, Outcome, Values } from './actions/action.ts';
 import { AppError, isAbort, toAppError } from './errors.ts';
-import { ensureFolder } from './host/files.ts';
-import { acquire, describeHolder, type Lock } from './host/locks.ts';
 import { type InstanceName, meansSeveral, parseName, select } from './instances/names.ts';
 import type { Places } from './instances/places.ts';
 import { existingName, instanceNames } from './instances/record.ts';
-import { Journal, unwind } from './journal.ts';
-import { Leases } from './ports/leases.ts';
-import { recover, undoStep, unfinishedOf } from './recovery.ts';
 import { type ProgressEvent, Task } from './task.ts';
 
 export interface Request {
@@ -39,9 +33,18 @@ export interface Report {
   several: boolean;
 }
 
+/**
+ * Loads what only actions that change something need: half of the program, and the slow half. Everything of ours is to be
+ * loaded before root's powers are given up, as the program's own files may be out of reach afterwards.
+ */
+export async function prepare(action: Action): Promise<void> {
+  if (action.changes) await import('./change.ts');
+}
+
 /** Does what is asked, on every instance selected; a failure on one does not hold up the others. */
 export async function perform(request: Request, signal: AbortSignal, tell: Listener): Promise<Report> {
   const { action, selector, places } = request;
+  action.check?.(request.options, request.common);
   if (action.target === 'none') {
     const { run } = action;
     return {
@@ -86,7 +89,8 @@ function targets(action: InstanceAction, selector: string | undefined, places: P
   return select(selector, instanceNames(places));
 }
 
-type Work = (context: Context) => Promise<Outcome>;
+/** What an action does with its context; which instance it is for is bound already. */
+export type Work = (context: Context) => Promise<Outcome>;
 
 async function attempt(
   request: Request,
@@ -102,7 +106,7 @@ async function attempt(
   });
   const instance = name === undefined ? {} : { instance: name as string };
   try {
-    return { ...instance, warnings, outcome: await locked(request, name, task, work) };
+    return { ...instance, warnings, outcome: await run(request, name, task, work) };
   } catch (thrown) {
     return { ...instance, warnings, error: explain(thrown, signal) };
   }
@@ -118,97 +122,13 @@ function explain(thrown: unknown, signal: AbortSignal): AppError {
   return toAppError(thrown);
 }
 
-/** Takes the lock that the action declares, clears up after killed operations, and keeps the journal of this one. */
-async function locked(request: Request, name: InstanceName | undefined, task: Task, work: Work): Promise<Outcome> {
-  const { action, places, common } = request;
-  const { leases, withHostLock } = hostServices(request, task);
-  const base = { ...common, places, leases, task, withHostLock };
-  if (!action.changes || common.dryRun) return await work({ ...base, journal: noJournal });
-
-  ensureFolder(places.root, 0o755);
-  const lock = name === undefined || action.lock === 'none' ? undefined : await lockInstance(request, name, task);
-  try {
-    await clearUp(request, base, name);
-    const journal = Journal.begin(places.journal, action.name, name ?? '');
-    try {
-      const outcome = await work({ ...base, journal });
-      journal.close();
-      return outcome;
-    } catch (error) {
-      // What ends the work must not end the clearing up after it.
-      if (journal.unfinished.steps.length > 0) task.emit({ type: 'notice', message: 'undoing what was begun' });
-      const calm = new Task(new AbortController().signal, task.emit);
-      await unwind(places.journal, journal.unfinished, async (step) => await undoStep({ ...base, task: calm }, step));
-      throw error;
-    }
-  } finally {
-    lock?.release();
-  }
+async function run(request: Request, name: InstanceName | undefined, task: Task, work: Work): Promise<Outcome> {
+  if (!request.action.changes) return await work(readingContext(request, task));
+  const { change } = await import('./change.ts');
+  return await change(request, name, task, work);
 }
 
-/** Finishes or undoes what killed operations left, by one process at a time where several hold the instance together. */
-async function clearUp(
-  request: Request,
-  base: Omit<Context, 'journal'>,
-  name: InstanceName | undefined,
-): Promise<void> {
-  if (name === undefined || unfinishedOf(request.places, name).length === 0) return;
-  const lock = await acquire({
-    folder: join(request.places.locks, `${name.toLowerCase()}+recovery`),
-    mode: 'exclusive',
-    subject: `the recovery of ${name}`,
-    action: request.action.name,
-    timeoutMs: request.common.lockTimeoutMs,
-    signal: base.task.signal,
-  });
-  try {
-    await recover(base, name);
-  } finally {
-    lock.release();
-  }
-}
-
-const noJournal = {
-  intend: refuse,
-  settle: refuse,
-} as unknown as Journal;
-
-function refuse(): never {
-  throw new Error('an action that changes nothing has tried to');
-}
-
-async function lockInstance({ action, places, common }: Request, name: InstanceName, task: Task): Promise<Lock> {
-  return await acquire({
-    folder: join(places.locks, name.toLowerCase()),
-    mode: action.lock === 'exclusive' ? 'exclusive' : 'shared',
-    subject: `instance ${name}`,
-    action: action.name,
-    timeoutMs: common.lockTimeoutMs,
-    signal: task.signal,
-    onWait: (holders) =>
-      task.emit({ type: 'notice', message: `waiting for ${holders.map(describeHolder).join(', ')}` }),
-  });
-}
-
-function hostServices({ action, places, common }: Request, task: Task): Pick<Context, 'leases' | 'withHostLock'> {
-  return {
-    leases: new Leases(places.host),
-    withHostLock: async (step) => {
-      ensureFolder(places.host, 0o1777);
-      const lock = await acquire({
-        folder: join(places.host, 'lock'),
-        folderMode: 0o777,
-        mode: 'exclusive',
-        subject: 'this host',
-        action: action.name,
-        timeoutMs: common.lockTimeoutMs,
-        signal: task.signal,
-      });
-      try {
-        return await step();
-      } finally {
-        lock.release();
-      }
-    },
-  };
+/** An action that changes nothing has no locks, no leases and no journal; it must not so much as ask for them. */
+function readingContext({ common, places }: Request, task: Task): Context {
+  return { ...common, places, task } as Context;
 }

@@ -8,11 +8,15 @@ set -u
 name=$1 target=$2
 shift 2
 for folder in "$@"; do
-  if [ -e "$folder/$name" ]; then
+  if why=$(LC_ALL=C ls -d -- "$folder/$name" 2>&1 >/dev/null); then
     cp -- "$folder/$name" "$target" && exit 0
     echo "restore-wal: $folder/$name cannot be read" >&2
     exit 126
   fi
+  case $why in
+    *"No such file or directory"*) ;; # and for an error of the disk there are other words
+    *) echo "restore-wal: $why" >&2; exit 126 ;;
+  esac
   if [ ! -d "$folder" ] || [ ! -x "$folder" ]; then
     echo "restore-wal: the archive folder $folder cannot be read" >&2
     exit 126

@@ -1,5 +1,6 @@
 import type { InstanceName } from '../instances/names.ts';
 import type { Operation } from '../operation.ts';
+import type { Recovered } from '../recovery.ts';
 
 /** An option as an action declares it; lib/cli turns it into what yargs wants. */
 export interface OptionSpec {
@@ -34,7 +35,12 @@ export interface Common {
   toolVersion: string;
 }
 
-export interface Context extends Operation, Common {}
+export interface Context extends Operation, Common {
+  /** What killed operations on this instance had left, and what has just become of it. */
+  recovered: readonly Recovered[];
+  /** Runs a step with the lock of an instance held. @throws LOCKED */
+  withInstanceLock<T>(name: string, mode: 'shared' | 'exclusive', step: () => Promise<T>): Promise<T>;
+}
 
 /** A piece of what people read; the reporter decides widths and colours. */
 export type Text =
@@ -58,6 +64,8 @@ interface Declaration<O extends Options> {
   lock: 'none' | 'shared' | 'exclusive';
   /** Whether it changes anything: then it has a journal. */
   changes: boolean;
+  /** Throws for values that can be seen to be wrong without looking at anything: before a lock or a folder is made. */
+  check?: (options: Values<O>, common: Common) => void;
   /** Set for an action that takes something away: what it is about to do, as a person is asked. */
   confirm?: (name: string, options: Values<O>) => string | undefined;
 }
@@ -65,6 +73,8 @@ interface Declaration<O extends Options> {
 /** An action on one instance at a time; several selected are done one by one or side by side. */
 export interface InstanceAction<O extends Options = Options> extends Declaration<O> {
   target: 'existing' | 'new' | 'either';
+  /** The instance that is changed, where that is another than the one selected, which is then only read. */
+  subject?: (name: InstanceName, options: Values<O>) => InstanceName;
   run(context: Context, name: InstanceName, options: Values<O>): Promise<Outcome>;
 }
 

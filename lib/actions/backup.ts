@@ -1,4 +1,4 @@
-import { backupFields, parseBackupId } from '../backups/catalogue.ts';
+import { backupFields, parseBackupId, readBackup } from '../backups/catalogue.ts';
 import { codecs, type Codec } from '../backups/compression.ts';
 import { takeBackup, timestampId } from '../backups/take.ts';
 import { assertProven, verifyBackup } from '../backups/verify.ts';
@@ -6,7 +6,7 @@ import { AppError } from '../errors.ts';
 import { observe } from '../instances/state.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { instanceAction } from './action.ts';
-import { installationOf, openInstance } from './shared.ts';
+import { hadFinished, installationOf, openInstance } from './shared.ts';
 
 export const backup = instanceAction({
   name: 'backup',
@@ -31,6 +31,7 @@ export const backup = instanceAction({
   target: 'existing',
   lock: 'shared',
   changes: true,
+  check: ({ 'backup-name': id }) => void (id === undefined || parseBackupId(id)),
   async run(context, name, given) {
     const { record, paths } = openInstance(context, name);
     const { state } = observe(paths, record);
@@ -43,7 +44,9 @@ export const backup = instanceAction({
     if (context.dryRun) return { data: { id }, text: [{ line: `would take backup ${id} of ${name}` }] };
     const installation = await installationOf(context, record);
     const codec = given.compress as Codec | undefined;
-    const taken = await takeBackup(context, installation, record, { id, label: given.label, codec });
+    // Killed after it was taken and before it was proven: only the proof is left to do.
+    const earlier = hadFinished(context, 'backup') ? readBackup(context.places, record.name, id) : undefined;
+    const taken = earlier ?? (await takeBackup(context, installation, record, { id, label: given.label, codec }));
     const prove = given.verify !== false;
     const judged = prove ? await verifyBackup(context, installation, taken) : taken;
     if (prove) assertProven(judged);

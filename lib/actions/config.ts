@@ -18,7 +18,7 @@ export const config = hostAction({
     const { settings } = options as unknown as { settings: Record<string, Setting | undefined> };
     const found = await findInstallations(context.task.signal);
     const rows = Object.entries(settings).flatMap(([name, setting]) =>
-      setting ? [[name, setting.value, setting.origin]] : [],
+      setting ? [[name === 'runAs' ? 'run-as' : name, setting.value, setting.origin]] : [],
     );
     const servers = found.map(({ bindir, version }) => ['postgresql', bindir, version]);
     return {

@@ -10,7 +10,7 @@ import type { Wishes } from '../tuning/plan.ts';
 import { parseSize } from '../tuning/sizes.ts';
 import { loadTemplate } from '../tuning/templates.ts';
 import { type Context, instanceAction, type Values } from './action.ts';
-import { defaultTimeoutMs, summaryOutcome } from './shared.ts';
+import { defaultTimeoutMs, hadFinished, summaryOutcome } from './shared.ts';
 
 const options = {
   template: {
@@ -28,6 +28,8 @@ const options = {
   locale: { type: 'string', describe: 'locale of the databases (default C.UTF-8)' },
 } as const;
 
+type Given = Values<typeof options>;
+
 export const create = instanceAction({
   name: 'create',
   summary: 'make a new instance and start it',
@@ -42,8 +44,10 @@ export const create = instanceAction({
   target: 'new',
   lock: 'exclusive',
   changes: true,
+  check: (given, common) => void readGiven(common, given),
   async run(context, name, given) {
     const wishes = await readWishes(context, name, given);
+    if (hadFinished(context, 'create')) return summaryOutcome(context, name);
     assertNameFree(context, name);
     if (context.dryRun) return planned(context, name, wishes);
     const archiveFolder = prepareArchive(context, name, wishes.id);
@@ -55,34 +59,32 @@ export const create = instanceAction({
   },
 });
 
-async function readWishes(
-  context: Context,
-  name: InstanceName,
-  given: Values<typeof options>,
-): Promise<Omit<CreateWishes, 'archiveFolder'>> {
-  const template = loadTemplate(templatePath(context, given.template ?? 'development'));
+/** What was wished for, as far as it can be read without looking at the machine. */
+function readGiven({ callerFolder, timeoutMs }: Pick<Context, 'callerFolder' | 'timeoutMs'>, given: Given) {
   const tuning: Wishes = {
     ...(given['max-connections'] === undefined ? {} : { maxConnections: given['max-connections'] }),
     ...(given.memory === undefined ? {} : { memoryBytes: parseSize(given.memory) }),
     ...(given.set === undefined ? {} : { settings: parseSettings(given.set) }),
   };
-  const { bindir, pgVersion: major, task } = context;
   return {
-    id: randomUUID(),
-    name,
-    template,
+    template: loadTemplate(templatePath(callerFolder, given.template ?? 'development')),
     tuning,
     port: given.port === undefined || given.port === 'auto' ? undefined : parsePort(given.port),
     range: given['port-range'] === undefined ? defaultRange : parseRange(given['port-range']),
     role: given.username === undefined ? undefined : sqlName('username', given.username),
     database: given.database === undefined ? undefined : sqlName('database', given.database),
     locale: given.locale,
-    installation: await chooseInstallation({ bindir, major }, task.signal),
-    timeoutMs: context.timeoutMs ?? defaultTimeoutMs,
+    timeoutMs: timeoutMs ?? defaultTimeoutMs,
   };
 }
 
-function templatePath({ callerFolder }: Context, given: string): string {
+async function readWishes(context: Context, name: InstanceName, given: Given) {
+  const { bindir, pgVersion: major, task } = context;
+  const installation = await chooseInstallation({ bindir, major }, task.signal);
+  return { id: randomUUID(), name, installation, ...readGiven(context, given) };
+}
+
+function templatePath(callerFolder: string, given: string): string {
   return given.includes('/') || /\.ya?ml$/.test(given) ? resolve(callerFolder, given) : given;
 }
 

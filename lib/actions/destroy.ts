@@ -7,6 +7,7 @@ import { instancePaths } from '../instances/places.ts';
 import { instanceNames, readRecord } from '../instances/record.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { instanceAction } from './action.ts';
+import { hadFinished } from './shared.ts';
 
 export const destroy = instanceAction({
   name: 'destroy',
@@ -24,6 +25,9 @@ export const destroy = instanceAction({
   async run(context, name) {
     const { places, journal, task, leases } = context;
     const paths = instancePaths(places, name);
+    if (hadFinished(context, 'destroy') && !exists(paths.folder)) {
+      return { data: { name }, text: [{ line: `${name} is destroyed; its data waits in ${places.quarantine}` }] };
+    }
     if (!exists(paths.folder)) throw notFound(name, instanceNames(places));
     const record = readRecord(places, name);
     const target = join(places.quarantine, `${name}-${timestampId()}-${context.dryRun ? 'x' : journal.id.slice(0, 4)}`);

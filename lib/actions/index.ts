@@ -48,11 +48,13 @@ export const actions = {
     'bring an instance back, in place or beside',
     async () => (await import('./restore.ts')).restore,
   ),
+  ports: entry('host', 'which ports are held, and who listens', async () => (await import('./ports.ts')).ports),
   recover: entry(
     'host',
     'finish or undo what killed operations left',
     async () => (await import('./recover.ts')).recover,
   ),
+  audit: entry('host', 'who did what, and what came of it', async () => (await import('./audit.ts')).audit),
   config: entry(
     'host',
     'the settings in force and where each comes from',

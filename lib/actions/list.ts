@@ -1,6 +1,6 @@
 import { lastBackups } from '../backups/summary.ts';
-import { instanceNames } from '../instances/record.ts';
-import { summarize } from '../instances/summary.ts';
+import type { InstanceName } from '../instances/names.ts';
+import { summarizeAll } from '../instances/summary.ts';
 import { hostAction } from './action.ts';
 import { moment } from './shared.ts';
 
@@ -17,9 +17,9 @@ export const list = hostAction({
   changes: false,
   async run(context) {
     const { places } = context;
-    const instances = instanceNames(places).map((name) => ({
-      ...summarize(context, name),
-      ...lastBackups(places, name),
+    const instances = summarizeAll(context).map((summary) => ({
+      ...summary,
+      ...lastBackups(places, summary.name as InstanceName),
     }));
     const rows = instances.map(({ name, state, port, version, template, lastVerifiedBackup }) => [
       name,
@@ -33,7 +33,7 @@ export const list = hostAction({
       message === null ? [] : [{ line: `${name}: ${message}` }],
     );
     const table = { head: ['instance', 'state', 'port', 'version', 'template', 'last verified backup'], rows };
-    const empty = { line: 'there are no instances; make one with: ./manage.ts --action create --instance NAME' };
+    const empty = { line: 'there are no instances; make one with: ./manage.ts create NAME' };
     return { data: { instances }, text: [instances.length === 0 ? empty : table, ...messages] };
   },
 });

@@ -16,7 +16,7 @@ import { summarize } from '../instances/summary.ts';
 import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { type Context, instanceAction, type Values } from './action.ts';
-import { installationOf, moment } from './shared.ts';
+import { hadFinished, installationOf, moment, summaryOutcome } from './shared.ts';
 
 const options = {
   'backup-name': {
@@ -45,12 +45,20 @@ export const restore = instanceAction({
   target: 'either',
   lock: 'exclusive',
   changes: true,
+  check(given) {
+    if (given.as !== undefined) parseName(given.as);
+    if (given['to-time'] !== undefined) parseTime(given['to-time']);
+    if (given['port-range'] !== undefined) parseRange(given['port-range']);
+    if (given.port !== undefined && given.port !== 'auto') parsePort(given.port);
+  },
+  subject: (name, given) => (given.as === undefined ? name : parseName(given.as)),
   confirm: (name, given) =>
     given.as === undefined ? `This replaces the data of ${name}; the present data goes to quarantine` : undefined,
   async run(context, name, given) {
     const plan = choosePlan(context, name, given);
     for (const warning of plan.warnings) context.task.warn(warning);
     const beside = given.as === undefined ? undefined : parseName(given.as);
+    if (beside !== undefined && hadFinished(context, 'restore')) return summaryOutcome(context, beside);
     if (beside !== undefined) assertNameFree(context, beside);
     if (context.dryRun) return planned(context, plan, beside ?? name);
     const installation = await installationOf(context, plan.backup.instance);

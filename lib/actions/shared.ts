@@ -33,11 +33,21 @@ export function summaryOutcome(context: Context, name: InstanceName, ...more: Te
 }
 
 export function summaryLine({ name, state, port, version, message }: Summary): string {
-  const where = port === null ? '' : ` on port ${port} (PostgreSQL ${version})`;
+  const server = `PostgreSQL ${version}`;
+  const where =
+    port === null ? '' : state === 'running' ? ` on port ${port} (${server})` : ` (port ${port}, ${server})`;
   return `${name} is ${state}${where}${message === null ? '' : `: ${message}`}`;
 }
 
 /** A moment as people read it: `2026-11-21 10:15:00 UTC`. */
 export function moment(iso: string | null | undefined): string {
   return iso ? `${iso.slice(0, 19).replace('T', ' ')} UTC` : '-';
+}
+
+/**
+ * True when an earlier run of this very action had reached its end and was killed before it could say so: then the command
+ * has nothing left to do.
+ */
+export function hadFinished({ recovered }: Context, action: string): boolean {
+  return recovered.some((entry) => entry.action === action && entry.outcome === 'finished');
 }

@@ -1,6 +1,16 @@
+import { AppError } from '../errors.ts';
 import { startInstance } from '../instances/lifecycle.ts';
-import { instanceAction } from './action.ts';
+import { type InstanceRecord, writeRecord } from '../instances/record.ts';
+import { livePostmaster } from '../postgres/postmaster.ts';
+import type { Port } from '../host/ports.ts';
+import { defaultRange, parsePort, parseRange, type PortRange } from '../ports/leases.ts';
+import { type Context, instanceAction, type Values } from './action.ts';
 import { defaultTimeoutMs, installationOf, openInstance, summaryOutcome } from './shared.ts';
+
+const options = {
+  port: { type: 'string', alias: 'p', describe: 'move it to this port before; auto for a free one' },
+  'port-range': { type: 'string', describe: 'where auto looks for a free port (default 5433-5499)' },
+} as const;
 
 export const start = instanceAction({
   name: 'start',
@@ -10,26 +20,57 @@ export const start = instanceAction({
   examples: [
     ['./manage.ts --action start --instance client-a', 'start one'],
     ["./manage.ts --action start --instance 'client-*' --jobs 4", 'start several, four at once'],
+    ['./manage.ts start client-a --port auto', 'move it to a free port first: another program has taken its own'],
   ],
-  options: {},
+  options,
   target: 'existing',
   lock: 'exclusive',
   changes: true,
-  async run(context, name) {
-    const { record, paths, archiveFolder } = openInstance(context, name);
-    if (context.dryRun)
-      return { data: { name, port: record.port }, text: [{ line: `would start ${name} on port ${record.port}` }] };
-    const installation = await installationOf(context, record);
+  async run(context, name, given) {
+    const { record: before, paths, archiveFolder } = openInstance(context, name);
+    if (given.port !== undefined && livePostmaster(paths.data) !== undefined) {
+      throw new AppError('USAGE', `${name} runs; it can be moved to another port only when it is stopped`, {
+        hint: `./manage.ts stop ${name} && ./manage.ts start ${name} --port ${given.port}`,
+      });
+    }
+    if (context.dryRun) {
+      return {
+        data: { name, port: before.port },
+        text: [{ line: `would start ${name} on port ${given.port ?? before.port}` }],
+      };
+    }
+    const installation = await installationOf(context, before);
+    const record = given.port === undefined ? before : await movePort(context, before, wishOf(given));
+    if (given.port === undefined) context.leases.renew(record.port, holderOf(context, record));
     const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
-    const { id: instanceId, committedBytes, port } = record;
-    context.leases.renew(port, {
-      purpose: 'postgres',
-      instanceId,
-      instance: name,
-      root: context.places.root,
-      committedBytes,
-    });
     await startInstance(context.task, installation, paths, record, { archiveFolder, timeoutMs });
     return summaryOutcome(context, name);
   },
 });
+
+function holderOf({ places }: Context, { id: instanceId, name: instance, committedBytes }: InstanceRecord) {
+  return { purpose: 'postgres' as const, instanceId, instance, root: places.root, committedBytes };
+}
+
+function wishOf(given: Values<typeof options>): Port | PortRange {
+  if (given.port !== 'auto') return parsePort(given.port ?? '');
+  return given['port-range'] === undefined ? defaultRange : parseRange(given['port-range']);
+}
+
+/** The new port is held before the record names it, and the old one until it does; configuration follows at the start. */
+async function movePort(context: Context, record: InstanceRecord, wish: Port | PortRange): Promise<InstanceRecord> {
+  const { leases, journal, places } = context;
+  if (wish === record.port) return record;
+  const port = await context.withHostLock(
+    async () =>
+      await leases.take(holderOf(context, record), wish, (candidate) => {
+        journal.intend({ kind: 'lease', port: candidate, instanceId: record.id });
+      }),
+  );
+  const moved = { ...record, port };
+  // Whatever dies from here on: the port that the record does not name is the one to be given back.
+  journal.settle({ kind: 'moved-port', instance: record.name, ports: [record.port, port] });
+  writeRecord(places, moved);
+  leases.release(record.port, record.id);
+  return moved;
+}

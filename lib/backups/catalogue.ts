@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AppError } from '../errors.ts';
 import { listFolder, readJson, writeJson } from '../host/files.ts';
 import type { InstanceName } from '../instances/names.ts';

@@ -29,7 +29,7 @@ function archiveOwner(folder: string): string | undefined {
 }
 
 function putAside(folder: string, instanceId: string): string {
-  return `${folder}-${instanceId.slice(0, 8)}`;
+  return `${folder}-${instanceId}`;
 }
 
 /** The names of all instances that the repository holds anything of, whether they exist or not. */
@@ -49,7 +49,7 @@ export function prepareArchive({ places, journal }: Operation, name: InstanceNam
   if (exists(folder)) {
     const owner = archiveOwner(folder);
     if (owner === instanceId) return folder;
-    const aside = putAside(folder, owner ?? 'unknown');
+    const aside = putAside(folder, owner ?? `unowned-${journal.id}`);
     journal.intend({ kind: 'move', from: folder, to: aside });
     moveForGood(folder, aside);
   }

@@ -24,11 +24,11 @@ export interface RestorePlan {
  */
 export function parseTime(text: string): string {
   const match =
-    /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)\s*(Z|UTC|[+-]\d{2}(?::?\d{2})?)?$/i.exec(
+    /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)\s*(Z|UTC|[+-](?:0\d|1[0-5])(?::?[0-5]\d)?)?$/i.exec(
       text.trim(),
     );
   const [, day, clock, zone] = match ?? [];
-  if (day === undefined || clock === undefined || Number.isNaN(Date.parse(`${day}T${clock}Z`))) {
+  if (day === undefined || clock === undefined || !isDay(day) || Number.isNaN(Date.parse(`${day}T${clock}Z`))) {
     throw new AppError('BAD_TIME', `"${text}" is no moment`, {
       hint: 'write it as 2026-11-21T10:42:00Z or "2026-11-21 10:42:00+01:00"',
     });
@@ -39,6 +39,12 @@ export function parseTime(text: string): string {
     });
   }
   return `${day}T${clock}${normalZone(zone)}`;
+}
+
+/** False for the 30th of February, which Date.parse takes for the 2nd of March. */
+function isDay(day: string): boolean {
+  const ms = Date.parse(`${day}T00:00Z`);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day);
 }
 
 function normalZone(zone: string): string {
@@ -62,6 +68,12 @@ export function planRestore(
   const newest = Math.max(...backups.map((backup) => backup.timeline), ...archive.map((one) => one.timeline));
   const timeline = target.timeline ?? newest;
   const usable = backups.filter((backup) => leadsTo(backup, timeline, archive));
+  const last = backups.at(-1);
+  if (target.backupId === undefined && usable.length === 0 && last !== undefined) {
+    throw new AppError('RESTORE_TARGET', `no backup of ${name} leads to timeline ${timeline}`, {
+      hint: `the newest is ${last.id}: restore along its own timeline with --timeline ${last.timeline}`,
+    });
+  }
   const backup =
     target.backupId === undefined ? newestBefore(name, usable, target.time) : named(name, backups, target.backupId);
   if (!leadsTo(backup, timeline, archive)) {

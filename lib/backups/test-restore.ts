@@ -171,8 +171,8 @@ function isolation(
 
 /** True when a failure says nothing about the backup: there was no room to try. */
 export function isForWantOfRoom(error: unknown): boolean {
+  if (!(error instanceof AppError)) return false;
   return (
-    error instanceof AppError &&
-    (error.code === 'DISK_SPACE' || /No space left on device|Disk quota/.test(error.output ?? ''))
+    error.code === 'DISK_SPACE' || (error.code === 'START_FAILED' && /No space left on device/.test(error.output ?? ''))
   );
 }

@@ -13,10 +13,19 @@ export async function confirm(question: string, name: string): Promise<void> {
   }
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await prompt.question(`${question}.\nType ${name} to go on: `);
+    // Ctrl-C rejects the question; Ctrl-D closes it without an answer.
+    const gone = new Promise<never>((_, reject) => prompt.once('close', () => reject(unanswered())));
+    const answer = await Promise.race([prompt.question(`${question}.\nType ${name} to go on: `), gone]);
     if (answer.trim() === name) return;
+  } catch {
+    process.stderr.write('\n');
+    throw unanswered();
   } finally {
     prompt.close();
   }
   throw new AppError('CONFIRMATION_REQUIRED', 'not confirmed; nothing was changed');
+}
+
+function unanswered(): AppError {
+  return new AppError('INTERRUPTED', 'interrupted; nothing was changed');
 }

@@ -3,6 +3,7 @@ import type { Action, Options } from '../actions/action.ts';
 import { actions } from '../actions/index.ts';
 import { exitStatus } from '../errors.ts';
 import { addressOptions, commonOptions } from './options.ts';
+import { wrap } from './table.ts';
 
 const width = Math.min(process.stdout.columns ?? 80, 100);
 
@@ -43,7 +44,8 @@ export async function overview(): Promise<string> {
 export async function actionHelp(action: Action): Promise<string> {
   const object = action.target === 'none' ? '' : ' --instance SELECTOR';
   const lines = [`Usage: ./manage.ts --action ${action.name}${object} [options]`, '', `${capital(action.summary)}.`];
-  if (action.details !== undefined) lines.push('', ...wrap(action.details));
+  if (action.details !== undefined)
+    lines.push('', ...action.details.split('\n').flatMap((paragraph) => wrap(paragraph, width)));
   const own = Object.fromEntries(Object.entries(action.options).filter(([, option]) => !option.hidden));
   const address = action.target === 'none' ? {} : { instance: addressOptions.instance };
   lines.push('', await optionHelp({ ...address, ...own }, 'Options:'));
@@ -73,19 +75,4 @@ function exitStatuses(): string {
 
 function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-function wrap(text: string): string[] {
-  const lines: string[] = [];
-  for (const paragraph of text.split('\n')) {
-    let line = '';
-    for (const word of paragraph.split(' ')) {
-      if (line !== '' && line.length + word.length + 1 > width) {
-        lines.push(line);
-        line = word;
-      } else line = line === '' ? word : `${line} ${word}`;
-    }
-    lines.push(line);
-  }
-  return lines;
 }

@@ -29,7 +29,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const style = readStyle(argv);
   const paint = await choosePaint(style);
   try {
-    const parsed = await parse(argv, toolVersion());
+    const parsed = await parse(argv, toolVersion(), style);
     if (parsed.kind === 'text') {
       output.out(parsed.text);
       return exitStatus.done;
@@ -42,10 +42,17 @@ export async function main(argv: readonly string[]): Promise<number> {
       several: false,
       results: [{ ...(instance === undefined ? {} : { instance }), error, warnings: [] }],
     };
-    if (style.json) reportJson(style, action, report, output);
+    if (style.json) reportJson(style, action ?? '', report, output);
     else printError(error, style, output, paint);
     return error.exitCode;
   }
+}
+
+/** Loads and runs what every command line needs and touches nothing, so that lib/launch.mjs can keep V8's code for it. */
+export async function rehearse(): Promise<void> {
+  const argv = ['list', '--json'];
+  const style = readStyle(argv);
+  await Promise.all([choosePaint(style), parse(argv, toolVersion(), style), import('../runner.ts')]);
 }
 
 type ParsedAction = Extract<Parsed, { kind: 'action' }>;
@@ -53,7 +60,8 @@ type ParsedAction = Extract<Parsed, { kind: 'action' }>;
 async function act(parsed: ParsedAction, style: Style, output: Output, paint: Paint): Promise<number> {
   const { action, options, common: flags } = parsed;
   // Loaded before root's powers are given up: afterwards the program's own files may be out of reach.
-  const { perform } = await import('../runner.ts');
+  const { perform, prepare } = await import('../runner.ts');
+  await prepare(action);
   const view = await chooseView(style, output, paint);
   const prompt = action.confirm === undefined ? undefined : (await import('./confirm.ts')).confirm;
   const [callerFolder, environment] = [process.cwd(), process.env];
@@ -121,7 +129,12 @@ function interruptible(view: ProgressView): { signal: AbortSignal; dispose: () =
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);
   const interrupt = (name: NodeJS.Signals): void => {
-    dispose();
+    if (controller.signal.aborted) {
+      dispose();
+      process.kill(process.pid, name);
+      return;
+    }
+    // We go on listening: libraries that clear up after a signal (signal-exit) end the process where nobody else listens.
     view.show({ type: 'notice', message: 'interrupted: ending and clearing up; once more to force' }, undefined);
     controller.abort(new AppError('INTERRUPTED', `interrupted by ${name}`));
   };

@@ -18,7 +18,7 @@ export interface Style {
   quiet: boolean;
   verbose: boolean;
   color: boolean | undefined;
-  action: string;
+  action: string | undefined;
   instance: string | undefined;
 }
 
@@ -37,18 +37,18 @@ function parser(argv: readonly string[]): Argv {
     .version(false)
     .help(false)
     .fail((message, error) => {
-      throw error ?? new AppError('USAGE', message);
+      const missing = /^Not enough arguments following: (\S+)/.exec(message ?? '')?.[1];
+      throw new AppError('USAGE', missing ? `${dashed(missing)} needs a value` : (message ?? error.message));
     });
 }
 
 function declare(instance: Argv, options: Options, group: string): Argv {
-  for (const [name, { type, describe, alias, choices, hidden }] of Object.entries(options)) {
+  for (const [name, { type, describe, alias, hidden }] of Object.entries(options)) {
     const option: YargsOptions = { describe, group };
-    // Numbers are read as text and checked here: yargs would make NaN of a slip of the finger.
+    // Numbers are read as text, and checked below like choices: yargs would make NaN of a slip of the finger.
     option.type = type === 'number' ? 'string' : type;
     if (type !== 'boolean') option.requiresArg = true;
     if (alias !== undefined) option.alias = alias;
-    if (choices !== undefined) option.choices = choices;
     if (hidden) option.hidden = true;
     instance.option(name, option);
   }
@@ -70,7 +70,7 @@ export function readStyle(argv: readonly string[]): Style {
   const has = (name: string): boolean => argv.includes(`--${name}`);
   const [action, instance] = address(argv);
   const color = has('no-color') ? false : has('color') ? true : undefined;
-  return { json: has('json'), quiet: has('quiet'), verbose: has('verbose'), color, action: action ?? '', instance };
+  return { json: has('json'), quiet: has('quiet'), verbose: has('verbose'), color, action, instance };
 }
 
 /** The action and its object, wherever they stand among the arguments. */
@@ -92,11 +92,14 @@ function address(argv: readonly string[]): [action: string | undefined, instance
   }
 }
 
-/** @throws USAGE, with the nearest valid word */
-export async function parse(argv: readonly string[], version: string): Promise<Parsed> {
+/**
+ * @param style what `readStyle` made of the same words
+ * @throws USAGE, with the nearest valid word
+ */
+export async function parse(argv: readonly string[], version: string, style: Style): Promise<Parsed> {
   const wantsHelp = argv.includes('--help') || argv.includes('-h');
   if (argv.includes('--version')) return { kind: 'text', text: version };
-  const [given] = address(argv.filter((word) => word !== '--help' && word !== '-h'));
+  const given = wantsHelp ? address(argv.filter((word) => word !== '--help' && word !== '-h'))[0] : style.action;
   const name = given ?? (wantsHelp || argv.length === 0 ? undefined : 'status');
   if (name === undefined) return { kind: 'text', text: await (await import('./help.ts')).overview() };
   const action = await actions[knownAction(name)].load();
@@ -135,23 +138,35 @@ function assertKnown(raw: RawValues, action: Action): void {
   const unknown = Object.keys(raw).find((key) => !known.has(key));
   if (unknown === undefined) return;
   const meant = nearest(unknown, Object.keys(options));
-  const dashes = unknown.length === 1 ? '-' : '--';
   throw new AppError(
     'USAGE',
-    `${action.name} has no option ${dashes}${unknown}${meant ? `; did you mean --${meant}?` : ''}`,
+    `${action.name} has no option ${dashed(unknown)}${meant ? `; did you mean --${meant}?` : ''}`,
     {
       hint: `its options are shown by: ./manage.ts --action ${action.name} --help`,
     },
   );
 }
 
+function dashed(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`;
+}
+
 function typed(raw: RawValues, options: Options): Values<Options> {
   const values: Record<string, string | number | boolean | undefined> = {};
-  for (const [name, { type }] of Object.entries(options)) {
+  for (const [name, { type, choices }] of Object.entries(options)) {
     const value = raw[name] as string | boolean | undefined;
+    if (choices !== undefined && value !== undefined) assertChoice(name, String(value), choices);
     values[name] = type === 'number' && value !== undefined ? numberOf(name, String(value)) : value;
   }
   return values as Values<Options>;
+}
+
+function assertChoice(name: string, text: string, choices: readonly string[]): void {
+  if (choices.includes(text)) return;
+  const meant = nearest(text, choices);
+  throw new AppError('USAGE', `--${name} cannot be "${text}"${meant ? `; did you mean ${meant}?` : ''}`, {
+    hint: `it is one of: ${choices.join(', ')}`,
+  });
 }
 
 function numberOf(name: string, text: string): number {

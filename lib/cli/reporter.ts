@@ -20,7 +20,7 @@ export interface ProgressView {
 
 /** The exit status of a whole report. */
 export function exitCodeOf({ results, several }: Report): number {
-  const codes = results.map(({ error, outcome }) => error?.exitCode ?? outcome?.exitCode ?? exitStatus.done);
+  const codes = results.map(codeOf);
   const failed = codes.filter((code) => code !== exitStatus.done);
   if (failed.length === 0) return exitStatus.done;
   if (!several) return failed[0] ?? exitStatus.failed;
@@ -29,6 +29,10 @@ export function exitCodeOf({ results, several }: Report): number {
   return failed.length === codes.length && new Set(failed).size === 1
     ? (failed[0] ?? exitStatus.failed)
     : exitStatus.partial;
+}
+
+function codeOf({ error, outcome }: Result): number {
+  return error?.exitCode ?? outcome?.exitCode ?? exitStatus.done;
 }
 
 export function reportJson(style: Style, action: string, report: Report, output: Output): void {
@@ -41,11 +45,16 @@ export function reportJson(style: Style, action: string, report: Report, output:
   output.out(JSON.stringify(document));
 }
 
+/** One reason for all is told as that; a status that is not "all is well" counts as a failure here, as in the exit status. */
 function errorOfMany(report: Report): object {
-  const failed = report.results.filter(({ error }) => error !== undefined);
-  if (failed.length === 0) return {};
+  const exitCode = exitCodeOf(report);
+  if (exitCode === exitStatus.done) return {};
+  const failed = report.results.filter((result) => codeOf(result) !== exitStatus.done);
+  const codes = new Set(failed.map(({ error }) => error?.code));
+  const [only] = codes.size === 1 && exitCode !== exitStatus.partial ? codes : [];
+  const code: ErrorCode = only ?? (exitCode === exitStatus.interrupted ? 'INTERRUPTED' : 'SOME_FAILED');
   const message = `${failed.length} of ${report.results.length} failed`;
-  return { error: { code: 'SOME_FAILED' satisfies ErrorCode, message, hint: '', exitCode: exitCodeOf(report) } };
+  return { error: { code, message, hint: 'see the results', exitCode } };
 }
 
 function resultDocument(action: string, { instance, outcome, error, warnings }: Result): object {
@@ -72,9 +81,16 @@ function errorDocument({ code, message, hint, output, data }: AppError): object 
 
 export function reportText(style: Style, report: Report, output: Output, paint: Paint): void {
   const many = report.several && report.results.length > 1;
-  for (const { instance, outcome, error } of report.results) {
+  let printed = false;
+  for (const result of report.results) {
+    const { instance, outcome, error } = result;
+    const well = codeOf(result) === exitStatus.done;
     if (error !== undefined) printError(error, style, output, paint, many ? instance : undefined);
-    else if (outcome !== undefined && !style.quiet) printOutcome(outcome, output, paint);
+    else if (outcome !== undefined && !(style.quiet && well)) {
+      if (printed && isPage(outcome)) output.out('');
+      printOutcome(outcome, output, paint);
+      printed = true;
+    }
   }
   const failed = report.results.filter(({ error }) => error !== undefined);
   if (many && failed.length > 0) {
@@ -85,8 +101,14 @@ export function reportText(style: Style, report: Report, output: Output, paint: 
     output.err('nothing to do: there are no instances');
 }
 
+/** More than a line: set apart from the one before it. */
+function isPage({ text }: Outcome): boolean {
+  return text.some((part) => !('line' in part));
+}
+
 function printOutcome({ text }: Outcome, output: Output, paint: Paint): void {
-  for (const part of text) for (const line of renderText(part, paint)) output.out(line);
+  const screen = process.stdout.isTTY ? process.stdout.columns : undefined;
+  for (const part of text) for (const line of renderText(part, paint, screen)) output.out(line);
 }
 
 /** What, why, what to type next, and the server's own words. */

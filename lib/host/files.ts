@@ -8,6 +8,7 @@ import {
   copyFileSync,
   createReadStream,
   existsSync,
+  fchmodSync,
   fsyncSync,
   linkSync,
   lstatSync,
@@ -122,6 +123,7 @@ function writeSynced(path: string, content: string | Uint8Array, mode: number): 
     // fs.writeSync may write less than asked.
     const bytes = Buffer.from(content);
     for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
+    fchmodSync(file, mode); // open leaves out what the caller's umask forbids
     fsyncSync(file);
   } finally {
     closeSync(file);
@@ -148,12 +150,22 @@ export function writeFileForGood(path: string, content: string | Uint8Array, mod
   syncFolder(dirname(path));
 }
 
+/** Adds one line to the end of a file, in one write, synced; so lines of several processes do not mix. */
+export function appendLine(path: string, line: string): void {
+  const file = openSync(path, 'a', 0o600);
+  try {
+    writeSync(file, `${line}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** As `writeFileForGood`, but never over an existing file: false when there is one already. Atomic between processes. */
 export function createFileForGood(path: string, content: string, mode = 0o600): boolean {
   const temporary = temporaryName(path);
   try {
     writeSynced(temporary, content, mode);
-    chmodSync(temporary, mode);
     linkSync(temporary, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import lockfile from 'proper-lockfile';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AppError } from '../errors.ts';
-import { nowIso } from './clock.ts';
-import { ensureFolder, listFolder, readJson, removeFile, writeJson } from './files.ts';
+import { monotonicMs, nowIso } from './clock.ts';
+import { ensureFolder, exists, listFolder, readJson, removeFile, writeJson } from './files.ts';
 import { isAlive, ourselves } from './processes.ts';
-import { monotonicMs } from './clock.ts';
 import { pause } from './wait.ts';
 
 export const lockModes = ['shared', 'exclusive'] as const;
@@ -37,6 +36,8 @@ export interface LockRequest {
 }
 
 export interface Lock {
+  /** @throws LOCKED when somebody has taken the lock away: the work must end then */
+  assertHeld(): void;
   release(): void;
 }
 
@@ -55,7 +56,7 @@ export async function acquire(request: LockRequest): Promise<Lock> {
   for (;;) {
     signal.throwIfAborted();
     const holders = guarded(folder, () => tryAcquire(folder, file, request));
-    if (holders !== undefined && holders.length === 0) return { release: () => removeFile(file) };
+    if (holders !== undefined && holders.length === 0) return heldAs(file, request.subject);
     if (holders !== undefined && !told) {
       told = true;
       onWait?.(holders);
@@ -65,20 +66,35 @@ export async function acquire(request: LockRequest): Promise<Lock> {
   }
 }
 
+function heldAs(file: string, subject: string): Lock {
+  return {
+    assertHeld() {
+      if (!exists(file)) throw new AppError('LOCKED', `the lock on ${subject} was lost: its file ${file} is gone`);
+    },
+    release: () => removeFile(file),
+  };
+}
+
 function tryAcquire(folder: string, file: string, { mode, action }: LockRequest): LockHolder[] {
-  const conflicting = holdersOf(folder).filter((holder) => mode === 'exclusive' || holder.mode === 'exclusive');
-  if (conflicting.length === 0) {
-    writeJson(file, { mode, action, since: nowIso(), process: ourselves() } satisfies LockHolder, 0o644);
-  }
-  return conflicting;
+  const conflicting = (except?: string): LockHolder[] =>
+    holdersOf(folder, except).filter((holder) => mode === 'exclusive' || holder.mode === 'exclusive');
+  const before = conflicting();
+  if (before.length > 0) return before;
+  writeJson(file, { mode, action, since: nowIso(), process: ourselves() } satisfies LockHolder, 0o644);
+  // Had this process stood still for two seconds (a stalled disk, SIGSTOP), another has taken the guard: who is not alone
+  // steps back.
+  const meanwhile = conflicting(file);
+  if (meanwhile.length > 0) removeFile(file);
+  return meanwhile;
 }
 
 /** Who holds a lock now, without waiting for it. Files of dead holders are cleared away where that is allowed. */
-export function holdersOf(folder: string): LockHolder[] {
+export function holdersOf(folder: string, except?: string): LockHolder[] {
   const holders: LockHolder[] = [];
   for (const name of listFolder(folder)) {
     if (!name.endsWith('.json')) continue;
     const file = join(folder, name);
+    if (file === except) continue;
     const holder = readJson(file, holderSchema);
     if (holder === undefined) continue;
     if (isAlive(holder.process)) holders.push(holder);

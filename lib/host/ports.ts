@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import getPort, { clearLockedPorts } from 'get-port';
 import { commandLine } from './processes.ts';
 import { asCaller } from './users.ts';
 
@@ -12,6 +11,7 @@ export type Port = number & { [portBrand]: true };
  * all; it also remembers what it gave out, which our leases do better, so that memory is cleared.
  */
 export async function isBindable(port: Port): Promise<boolean> {
+  const { default: getPort, clearLockedPorts } = await import('get-port');
   const given = await getPort({ port });
   clearLockedPorts();
   return given === port;
@@ -55,12 +55,20 @@ function listeningInodes(file: string, port: number): string[] {
 }
 
 function openSockets(pid: string): string[] {
+  const folder = `/proc/${pid}/fd`;
+  const names = tolerant(() => readdirSync(folder)) ?? [];
+  return names.flatMap((fd) => {
+    // One that has been closed meanwhile says nothing of the others.
+    const inode = /^socket:\[(\d+)\]$/.exec(tolerant(() => readlinkSync(`${folder}/${fd}`)) ?? '')?.[1];
+    return inode === undefined ? [] : [inode];
+  });
+}
+
+/** What `look` finds, or undefined where the process is gone or not ours to see. */
+function tolerant<T>(look: () => T): T | undefined {
   try {
-    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-      const match = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`));
-      return match?.[1] === undefined ? [] : [match[1]];
-    });
+    return look();
   } catch {
-    return [];
+    return undefined;
   }
 }

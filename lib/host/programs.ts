@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { execa, type ResultPromise } from 'execa';
+import type { ResultPromise } from 'execa';
 import { AppError, isAbort } from '../errors.ts';
 import { asCaller, calledByRoot, dataOwner } from './users.ts';
 
@@ -48,6 +48,7 @@ export function programIdentity(): { uid?: number; gid?: number } {
  */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   options.signal.throwIfAborted();
+  const { execa } = await import('execa');
   const child = asCaller(() =>
     execa(program, [...args], {
       ...programIdentity(),
@@ -95,9 +96,16 @@ function explain(program: string, thrown: unknown, options: RunOptions): unknown
   if (error.isCanceled || isAbort(error)) {
     return options.signal.reason ?? error;
   }
-  const output = [error.stderr, error.stdout].filter(Boolean).join('\n').trim();
+  const output = (error.stderr || error.stdout || '').trim();
   if (error.timedOut) {
     return new AppError('PROGRAM_TIMEOUT', `${name} did not end within ${options.timeoutMs / 1000} s and was stopped`, {
+      output,
+      cause: error,
+    });
+  }
+  if (/No space left on device|Disk quota exceeded|Check free disk space/.test(output)) {
+    return new AppError('DISK_SPACE', `${name} ran out of disk space`, {
+      hint: 'free some space (df -h), then repeat the command',
       output,
       cause: error,
     });

@@ -37,6 +37,12 @@ function caller(): Account {
   return { name: username, uid, gid, home: homedir() };
 }
 
+/** Who gave the command, for the record: for a sudo, the person behind it. */
+export function callerName(): string {
+  const behind = process.env['SUDO_USER'];
+  return calledByRoot() ? (behind ? `${behind} (as root)` : 'root') : caller().name;
+}
+
 let current: Account | undefined;
 
 /** The account that owns the data and runs the servers: the caller, or what `becomeOwner` chose for root. */

@@ -75,9 +75,13 @@ function renderIdent(): string {
   return ['# Written by pg-manage before every start.', '# MAP  SYSTEM-USER  POSTGRES-ROLE', ...rows, ''].join('\n');
 }
 
-/** A value as postgresql.conf writes it (PostgreSQL's documentation, "Parameter Interaction via the Configuration File"). */
+/** A value as postgresql.conf writes it: a doubled quote is read as one, and backslash escapes (GUC_scanstr in guc-file.l). */
 export function quoteSetting(value: string | number): string {
-  return typeof value === 'number' ? String(value) : `'${value.replaceAll("'", "''")}'`;
+  if (typeof value === 'number') return String(value);
+  return `'${value
+    .replaceAll('\\', '\\\\')
+    .replaceAll("'", "''")
+    .replaceAll('\n', String.raw`\n`)}'`;
 }
 
 /** The placeholders that the server fills in, in commands it runs. */

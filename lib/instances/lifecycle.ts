@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts';
 import { isBindable, type Port } from '../host/ports.ts';
 import { poll } from '../host/wait.ts';
-import { describeListener, portInUse } from '../ports/leases.ts';
+import { describeListener, moveHint, portInUse } from '../ports/leases.ts';
 import type { Installation } from '../postgres/installations.ts';
 import { livePostmaster, type PostmasterFile } from '../postgres/postmaster.ts';
 import { startServer, type StopMode, stopServer, waitUntilReady } from '../postgres/server.ts';
@@ -55,7 +55,8 @@ export async function launch(
 }
 
 async function assertPortFree(port: Port): Promise<void> {
-  if (!(await isBindable(port))) throw portInUse(port, describeListener(port));
+  if (await isBindable(port)) return;
+  throw portInUse(port, describeListener(port), moveHint);
 }
 
 /** Waits for a server that somebody else has started. */

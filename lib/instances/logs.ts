@@ -34,10 +34,12 @@ export function wordsSince(paths: InstancePaths, mark: LogMark): string {
 /** The last `count` lines of the instance's log, oldest first. */
 export function lastLogLines(paths: InstancePaths, count: number): string[] {
   const lines: string[] = [];
+  if (count <= 0) return lines;
   for (const file of logFiles(paths).reverse()) {
     if (file === paths.output && lines.length > 0) continue;
-    lines.unshift(...(readText(file) ?? '').trimEnd().split('\n').slice(-count));
+    const said = (readText(file) ?? '').split('\n').filter((line) => line !== '');
+    lines.unshift(...said.slice(-count));
     if (lines.length >= count) break;
   }
-  return lines.slice(-count).filter((line) => line !== '');
+  return lines.slice(-count);
 }

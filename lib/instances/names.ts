@@ -51,7 +51,7 @@ function matches(part: string, names: readonly InstanceName[]): InstanceName[] {
     const name = parseName(part);
     return names.filter((other) => sameName(other, name));
   }
-  if (!/^[A-Za-z0-9_\-*?[\]]+$/.test(part)) {
+  if (!/^(?:[A-Za-z0-9_\-*?[\]]|(?<=\[)!)+$/.test(part)) {
     throw new AppError('BAD_SELECTOR', `"${part}" selects nothing that could be a name`, {
       hint: "write an exact name, a comma list, a quoted glob like 'client-*', or all",
     });

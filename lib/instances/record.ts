@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AppError } from '../errors.ts';
 import { exists, listFolder, readJson, writeJson } from '../host/files.ts';
 import type { Port } from '../host/ports.ts';
+import { listJournal } from '../journal.ts';
 import { type InstanceName, notFound, sameName } from './names.ts';
 import { instancePaths, type Places } from './places.ts';
 
@@ -56,12 +57,14 @@ export function requireRecord(places: Places, name: InstanceName): InstanceRecor
   });
 }
 
-/** The names of all instances, whole or not, in order. */
+/** The names of all instances, whole or not, in order; also of those that only an operation that has not ended tells of. */
 export function instanceNames(places: Places): InstanceName[] {
-  return listFolder(places.instances).filter((name) => /^[A-Za-z]/.test(name)) as InstanceName[];
+  const folders = listFolder(places.instances).filter((name) => /^[A-Za-z]/.test(name));
+  const begun = listJournal(places.journal).map(({ instance }) => instance);
+  return [...new Set([...folders, ...begun.filter((name) => name !== '')])].sort() as InstanceName[];
 }
 
 /** The name as the existing instance writes it, whatever the case it was asked for in. */
 export function existingName(places: Places, name: InstanceName): InstanceName | undefined {
-  return instanceNames(places).find((other) => sameName(other, name));
+  return listFolder(places.instances).find((other) => sameName(other, name)) as InstanceName | undefined;
 }

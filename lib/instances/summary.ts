@@ -3,7 +3,7 @@ import { type JournalEntry, readJournal } from '../journal.ts';
 import { exists } from '../host/files.ts';
 import type { InstanceName } from './names.ts';
 import { instancePaths } from './places.ts';
-import { type InstanceRecord, readRecord, requireRecord } from './record.ts';
+import { type InstanceRecord, instanceNames, readRecord, requireRecord } from './record.ts';
 import { type InstanceState, observe } from './state.ts';
 
 /** The fields of the contract that every answer about an instance holds. */
@@ -35,9 +35,10 @@ export function summarize({ places }: Pick<Operation, 'places'>, name: InstanceN
     running: running.includes(entry),
   };
   const base = { name, dataDirectory: paths.data, unfinished: work ?? null };
-  if (work?.action === 'create' || (work !== undefined && !exists(paths.record))) {
+  if (work !== undefined && (work.action === 'create' || !exists(paths.record))) {
     const message = work.running ? `${work.action} is running (process ${work.pid})` : unfinishedMessage(work.action);
-    return { ...base, id: null, state: 'creating', port: null, version: null, template: null, message };
+    const state = work.action === 'create' || work.action === 'restore' ? 'creating' : 'broken';
+    return { ...base, id: null, state, port: null, version: null, template: null, message };
   }
   const read = tryRecord(() => readRecord(places, name) ?? requireRecord(places, name));
   if (!('record' in read)) {
@@ -47,6 +48,18 @@ export function summarize({ places }: Pick<Operation, 'places'>, name: InstanceN
   const { state, message } = observe(paths, read.record);
   const said = message ?? (work && !work.running ? unfinishedMessage(work.action) : null);
   return { ...base, id, state, port, version, template, message: said };
+}
+
+/** All instances of the root; one that is destroyed meanwhile is none. */
+export function summarizeAll(operation: Pick<Operation, 'places'>): Summary[] {
+  return instanceNames(operation.places).flatMap((name) => {
+    try {
+      return [summarize(operation, name)];
+    } catch (error) {
+      if ((error as { code?: string }).code === 'INSTANCE_NOT_FOUND') return [];
+      throw error;
+    }
+  });
 }
 
 function unfinishedMessage(action: string): string {

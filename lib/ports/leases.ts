@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AppError } from '../errors.ts';
 import { nowIso } from '../host/clock.ts';
 import { createFileForGood, ensureFolder, listFolder, readJson, readText, removeFile } from '../host/files.ts';
@@ -35,8 +35,8 @@ export const defaultRange: PortRange = { first: 5433 as Port, last: 5499 as Port
 
 /** @throws BAD_PORT */
 export function parsePort(text: string | number): Port {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 1024 || port > 65535) {
+  const port = /^\d+$/.test(String(text)) ? Number(text) : Number.NaN;
+  if (!(port >= 1024 && port <= 65535)) {
     throw new AppError('BAD_PORT', `"${text}" is no port`, { hint: 'a port is a whole number from 1024 to 65535' });
   }
   return port as Port;
@@ -103,9 +103,15 @@ export class Leases {
     throw portInUse(port, lease ? describeLease(lease) : 'another instance');
   }
 
-  /** Makes sure that the lease of an instance that exists is there (its file may have been cleaned away). */
+  /**
+   * Makes sure that the lease of an instance that exists is there (its file may have been cleaned away).
+   * @throws PORT_IN_USE when another instance has it by now
+   */
   renew(port: Port, holder: LeaseHolder): void {
     if (this.find(port) === undefined) this.write(port, holder);
+    const lease = this.find(port);
+    if (lease !== undefined && lease.instanceId !== holder.instanceId)
+      throw portInUse(port, describeLease(lease), moveHint);
   }
 
   /** Gives a port back. One that somebody else holds is left alone. */
@@ -129,6 +135,9 @@ export class Leases {
   }
 }
 
+/** What to do when the port of an instance is somebody else's. */
+export const moveHint = 'end that program, or move the instance: ./manage.ts start NAME --port auto';
+
 /** Who holds a lease, in words. */
 export function describeLease({ instance, root, purpose, user }: Lease): string {
   const use = purpose === 'postgres' ? '' : ` (${purpose})`;
@@ -141,9 +150,13 @@ export function describeListener(port: Port): string {
   return listener ? `process ${listener.pid} (${listener.command.slice(0, 80)})` : "another user's process";
 }
 
-export function portInUse(port: Port, holder: string): AppError {
+export function portInUse(
+  port: Port,
+  holder: string,
+  hint = 'leave --port out to get a free one, or name another',
+): AppError {
   return new AppError('PORT_IN_USE', `port ${port} is held by ${holder}`, {
-    hint: 'leave --port out to get a free one, or name another',
+    hint,
     data: { port, holder },
   });
 }

@@ -30,8 +30,9 @@ export function readPostmasterFile(dataDirectory: string): PostmasterFile | unde
 }
 
 /**
- * The live postmaster of a data directory, or undefined. A pid file alone proves nothing: the process must exist and stand
- * in this very folder (every postmaster changes into its data directory), which no other process with a reused number does.
+ * The live postmaster of a data directory, or undefined. A pid file alone proves nothing: the process must exist, be a
+ * server, and stand in this very folder (every postmaster changes into its data directory), which no other server with a
+ * reused number does. Start times are not compared: the file's is by a wall clock that may have jumped since.
  */
 export function livePostmaster(dataDirectory: string): PostmasterFile | undefined {
   const file = readPostmasterFile(dataDirectory);
@@ -40,6 +41,8 @@ export function livePostmaster(dataDirectory: string): PostmasterFile | undefine
 
 function isPostmasterOf(pid: number, dataDirectory: string): boolean {
   if (!pidExists(pid)) return false;
+  const program = commandLine(pid)[0]?.split('/').at(-1);
+  if (program !== 'postgres' && program !== 'postmaster') return false;
   const folder = workingFolder(pid);
   if (folder !== undefined) return folder === dataDirectory;
   return commandLine(pid).includes(dataDirectory); // no /proc on this system

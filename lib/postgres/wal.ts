@@ -44,6 +44,8 @@ function hex8(value: bigint): string {
 
 export interface SegmentHeader {
   timeline: number;
+  /** The position that the segment begins at, in bytes. */
+  pageAddress: bigint;
   systemIdentifier: string;
   segmentBytes: number;
 }
@@ -57,6 +59,7 @@ export function parseSegmentHeader(bytes: Buffer): SegmentHeader | undefined {
   if (bytes.length < 40 || (bytes.readUInt16LE(2) & longHeader) === 0) return undefined;
   return {
     timeline: bytes.readUInt32LE(4),
+    pageAddress: bytes.readBigUInt64LE(8),
     systemIdentifier: bytes.readBigUInt64LE(24).toString(),
     segmentBytes: bytes.readUInt32LE(32),
   };

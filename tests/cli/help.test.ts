@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ActionName, actions } from '../../lib/actions/index.ts';
 import { projectDirectory } from '../../lib/host/project.ts';
-import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
+import { listTree, makeSandbox, type Sandbox } from '../helpers/cli.ts';
 
 let sandbox: Sandbox;
 beforeAll(async () => {
@@ -105,12 +105,16 @@ describe('a slip of the finger', () => {
     [['create', 'a', '--memory', 'lots'], 'lots'],
     [['create', 'a', '--set', 'work_mem'], '"work_mem" is no setting'],
     [['connect', 'a', '--format', 'xml'], 'xml'],
-    [['create', '--instance'], 'instance'],
+    [['connect', 'a', '--format', 'josn'], 'did you mean json?'],
+    [['backup', 'a', '--backup-name', '../b'], '../b'],
+    [['restore', 'a', '--yes', '--to-time', 'yesterday'], 'yesterday'],
+    [['create', '--instance'], '--instance needs a value'],
     [['destroy', '--yes'], 'destroy needs --instance NAME'],
   ])('%j is a usage error', async (args, words) => {
     const { code, stdout, stderr } = await sandbox.manage(args);
     expect(stderr).toContain(words);
     expect(stderr).toMatch(/^error .*\[[A-Z_]+\]\n/);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(listTree(sandbox.folder)).toEqual([]);
   });
 });

@@ -118,10 +118,14 @@ export function serviceAccount(): Account | undefined {
   return account;
 }
 
-/** Every path below a folder with its kind, size and time of change: equal listings mean that nothing was touched. */
+/**
+ * Every path below a folder with its kind, size and time of change: equal listings mean that nothing was touched. What a
+ * running server writes by itself, in its `data` and `log` folders, is left out; those folders are there.
+ */
 export function listTree(folder: string): string[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => !/(^|\/)(data|log)\/./.test(path))
     .toSorted()
     .map((path) => {
       const { mode, size, mtimeMs } = statSync(join(folder, path));

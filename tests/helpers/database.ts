@@ -32,6 +32,23 @@ export async function query<T extends pg.QueryResultRow>({ url }: Address, sql: 
   }
 }
 
+/** Asks as the superuser over the instance's own socket, as root or the owner of the data may. */
+export async function superQuery<T extends pg.QueryResultRow>(
+  sandbox: Sandbox,
+  name: string,
+  sql: string,
+): Promise<T[]> {
+  const { port } = await addressOf(sandbox, name);
+  const host = join(sandbox.root, 'instances', name, 'run');
+  const client = new pg.Client({ host, port, user: 'postgres', database: 'postgres', password: '' });
+  await client.connect();
+  try {
+    return (await client.query<T>(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
 /** A program of the newest PostgreSQL on this machine. */
 export function serverProgram(name: string): string {
   const base = '/usr/lib/postgresql';

@@ -1,0 +1,93 @@
+// npm run bench [-- --only NAME] [--runs N] [--scale N] [--write]: what the tool costs beside the bare programs, as one
+// Markdown table. --write puts it into docs/benchmarks.md too.
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { cleanUp, median } from './measure.mjs';
+import { project } from './place.mjs';
+import { benches } from './rows.mjs';
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    runs: { type: 'string' },
+    scale: { type: 'string', default: '100' },
+    write: { type: 'boolean', default: false },
+  },
+});
+
+/** @param {import('./rows.mjs').Row} row */
+function line({ what, against, reach, unit, pairs }) {
+  const ratio = median(pairs.map(({ ours, peer }) => ours / peer));
+  const cells = [
+    what,
+    spread(
+      pairs.map((pair) => pair.ours),
+      unit,
+    ),
+    `${against}: ${spread(
+      pairs.map((pair) => pair.peer),
+      unit,
+    )}`,
+    `${ratio.toFixed(2)} ×`,
+    `≤ ${reach} × ${ratio <= reach ? '✔' : '✘'}`,
+    pairs.length,
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+function spread(seconds, unit) {
+  const show = (value) => (unit === 'ms' ? (value * 1000).toFixed(0) : value.toFixed(2));
+  return `${show(median(seconds))} ${unit} (${show(Math.min(...seconds))}–${show(Math.max(...seconds))})`;
+}
+
+function header() {
+  const git = (...args) => execFileSync('git', ['-C', project, ...args], { encoding: 'utf8' }).trim();
+  const changed = git('status', '--porcelain', '--untracked-files=no') === '' ? '' : ', with changes';
+  const cores = availableParallelism();
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
+  return [
+    `Machine: ${cores} cores (${cpus()[0]?.model.trim()}), ${memory}; Node ${process.version}; ${postgresVersion()};`,
+    `commit ${git('rev-parse', '--short', 'HEAD')}${changed}.`,
+    'Median (min–max); ours and the other in turn, the ratio being the median of the pairs’ ratios.',
+  ].join('\n');
+}
+
+function postgresVersion() {
+  try {
+    return execFileSync('pg_config', ['--version'], { encoding: 'utf8' }).trim();
+  } catch {
+    return execFileSync('psql', ['--version'], { encoding: 'utf8' }).trim();
+  }
+}
+
+async function main() {
+  const options = { runs: values.runs && Number(values.runs), scale: Number(values.scale) };
+  const unknown = values.only?.find((name) => !Object.hasOwn(benches, name));
+  if (unknown !== undefined) throw new Error(`no bench "${unknown}"; there are: ${Object.keys(benches).join(', ')}`);
+  const lines = [];
+  const skipped = [];
+  for (const [name, bench] of Object.entries(benches)) {
+    if (values.only !== undefined && !values.only.includes(name)) continue;
+    process.stderr.write(`${name}\n`);
+    const rows = await bench(options);
+    if (typeof rows === 'string') skipped.push(`Not measured: ${name} (${rows}).`);
+    else lines.push(...rows.map(line));
+  }
+  const head = ['| what | ours | against | ratio | reach | n |', '| --- | --- | --- | --- | --- | --- |'];
+  const text = [header(), '', ...head, ...lines, ...(skipped.length > 0 ? ['', ...skipped] : [])].join('\n');
+  console.log(text);
+  if (values.write)
+    writeFileSync(join(project, 'docs', 'benchmarks.md'), `# Benchmarks\n\nMade by \`npm run bench\`.\n\n${text}\n`);
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+} finally {
+  await cleanUp();
+}

@@ -1,0 +1,33 @@
+import { build } from 'esbuild';
+
+/** The program and its dependencies as the text of one function of (module, require, __filename), in ASCII. */
+export async function bundle(project) {
+  const { outputFiles } = await build({
+    absWorkingDir: project,
+    entryPoints: ['lib/cli/main.ts'],
+    outfile: 'manage.cjs',
+    write: false,
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20.19',
+    charset: 'ascii',
+    minifyWhitespace: true,
+    minifySyntax: true,
+    logLevel: 'error',
+    external: ['pg-native'],
+    supported: { 'dynamic-import': false }, // what is imported late is in here too, and runs when it is asked for
+    alias: { 'string-width': './lib/cli/width.mjs' },
+    define: {
+      PG_MANAGE_PROJECT: JSON.stringify(project),
+      'import.meta.url': '__url',
+      // pg makes a Response to see whether this is Cloudflare, for which Node would load its whole HTTP client.
+      Response: 'undefined',
+    },
+    banner: {
+      js: "(function(module,require,__filename){const __url=require('node:url').pathToFileURL(__filename).href;",
+    },
+    footer: { js: '})' },
+  });
+  return outputFiles[0].contents;
+}

@@ -1,0 +1,208 @@
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { dataOf } from '../helpers/answer.ts';
+import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
+import { addressOf, query } from '../helpers/database.ts';
+import { expectInvariants } from '../helpers/invariants.ts';
+
+const migrations = fileURLToPath(new URL('../fixtures/migrations', import.meta.url));
+const killed = 128 + 9;
+
+let sandbox: Sandbox;
+
+beforeEach(async () => {
+  sandbox = await makeSandbox();
+});
+
+afterEach(async () => {
+  await sandbox.cleanup();
+});
+
+interface Swept {
+  /** At which steps `recover` is called before the command is given again; at the others the command finds the wreck itself. */
+  recoverAt: 'odd' | 'even';
+  /** Makes the state that the command begins from; called before each kill. */
+  prepare(): Promise<void>;
+  command(): string[];
+  /** What must hold after the kill and the recovery, whether the command was undone or finished. */
+  intact(): Promise<void>;
+  /** What must hold after the command has been given again. */
+  done(): Promise<void>;
+}
+
+/**
+ * Kills the command with SIGKILL at its first journal write, then at its second, and so on until it gets to its end without
+ * being killed: the steps are not listed anywhere, so a new one is swept too.
+ */
+async function sweep({ recoverAt, prepare, command, intact, done }: Swept): Promise<number> {
+  for (let step = 1; ; step++) {
+    await prepare();
+    const run = await sandbox.manage(command(), { env: { PG_MANAGE_TEST_KILL_AT: String(step) } });
+    if (run.code === 0) {
+      await done();
+      return step - 1;
+    }
+    if (run.code !== killed) throw new Error(`step ${step}: exit status ${run.code}\n${run.stdout}\n${run.stderr}`);
+    if ((step % 2 === 0) === (recoverAt === 'even')) {
+      const { recovered } = dataOf(await sandbox.manage(['recover', '--json'])) as { recovered: { outcome: string }[] };
+      await expectInvariants(sandbox);
+      await intact();
+      // What was finished is not there to be done again: a create would rightly say that the instance exists.
+      if (recovered.some(({ outcome }) => outcome === 'finished')) {
+        await done();
+        continue;
+      }
+    }
+    const again = await sandbox.manage(command());
+    if (again.code !== 0)
+      throw new Error(`after a kill at step ${step}: exit status ${again.code}\n${again.stdout}\n${again.stderr}`);
+    await expectInvariants(sandbox);
+    await done();
+  }
+}
+
+async function state(name: string): Promise<string | undefined> {
+  const { instances } = dataOf(await sandbox.manage(['list', '--json'])) as {
+    instances: { name: string; state: string }[];
+  };
+  return instances.find((instance) => instance.name === name)?.state;
+}
+
+/** A running instance with a row that must survive everything. */
+async function makeShop(): Promise<void> {
+  await sandbox.create('shop', '--template', 'testing');
+  await query(await addressOf(sandbox, 'shop'), 'create table kept as select 42 as answer');
+}
+
+async function ensureShopRuns(): Promise<void> {
+  if ((await state('shop')) === undefined) await makeShop();
+  expect((await sandbox.manage(['start', 'shop'])).code).toBe(0);
+}
+
+async function expectKept(name = 'shop'): Promise<void> {
+  expect(await query(await addressOf(sandbox, name), 'select answer from kept')).toEqual([{ answer: 42 }]);
+}
+
+/** Every backup that is listed can be restored. */
+async function expectBackupsRestorable(): Promise<void> {
+  const { backups } = dataOf(await sandbox.manage(['list-backups', 'shop', '--json'])) as {
+    backups: { id: string; state: string }[];
+  };
+  for (const { id } of backups)
+    expect((await sandbox.manage(['verify-backup', 'shop', '--backup-name', id])).code).toBe(0);
+}
+
+describe('kill -9 at every step of the journal', () => {
+  it('of create', async () => {
+    const steps = await sweep({
+      recoverAt: 'even',
+      prepare: async () => void (await sandbox.manage(['destroy', 'shop', '--yes'])),
+      command: () => ['create', 'shop', '--template', 'testing', '--port-range', sandbox.portRange],
+      intact: async () => expect(['running', undefined]).toContain(await state('shop')),
+      done: async () => expect(await state('shop')).toBe('running'),
+    });
+    expect(steps).toBeGreaterThanOrEqual(4);
+  });
+
+  it('of start, and of a start that moves to another port', async () => {
+    await makeShop();
+    for (const more of [[], ['--port', 'auto', '--port-range', sandbox.portRange]]) {
+      await sweep({
+        recoverAt: 'even',
+        prepare: async () => expect((await sandbox.manage(['stop', 'shop'])).code).toBe(0),
+        command: () => ['start', 'shop', ...more],
+        intact: async () => expect(['running', 'stopped']).toContain(await state('shop')),
+        done: expectKept,
+      });
+    }
+  });
+
+  it('of stop', async () => {
+    await makeShop();
+    await sweep({
+      recoverAt: 'even',
+      prepare: ensureShopRuns,
+      command: () => ['stop', 'shop'],
+      intact: async () => expect(['running', 'stopped']).toContain(await state('shop')),
+      done: async () => expect(await state('shop')).toBe('stopped'),
+    });
+  });
+
+  it('of migrate', async () => {
+    await sweep({
+      recoverAt: 'even',
+      prepare: async () => {
+        await sandbox.manage(['destroy', 'shop', '--yes']);
+        await makeShop();
+      },
+      command: () => ['migrate', 'shop', '--migrations-dir', migrations],
+      intact: expectKept,
+      done: async () => {
+        const status = dataOf(
+          await sandbox.manage(['migrate-status', 'shop', '--migrations-dir', migrations, '--json']),
+        );
+        expect(status).toMatchObject({ current: '003' });
+      },
+    });
+  });
+
+  it('of backup', async () => {
+    await makeShop();
+    const steps = await sweep({
+      recoverAt: 'even',
+      prepare: ensureShopRuns,
+      command: () => ['backup', 'shop'],
+      intact: async () => {
+        await expectKept();
+        await expectBackupsRestorable();
+      },
+      done: expectKept,
+    });
+    expect(steps).toBeGreaterThanOrEqual(4);
+    await expectBackupsRestorable();
+  });
+
+  it('of restore in place', async () => {
+    await makeShop();
+    expect((await sandbox.manage(['backup', 'shop'])).code).toBe(0);
+    const steps = await sweep({
+      recoverAt: 'even',
+      prepare: ensureShopRuns,
+      command: () => ['restore', 'shop', '--yes'],
+      intact: expectKept,
+      done: expectKept,
+    });
+    expect(steps).toBeGreaterThanOrEqual(7);
+  });
+
+  it('of restore beside', async () => {
+    await makeShop();
+    expect((await sandbox.manage(['backup', 'shop'])).code).toBe(0);
+    const steps = await sweep({
+      recoverAt: 'odd',
+      prepare: async () => void (await sandbox.manage(['destroy', 'copy', '--yes'])),
+      command: () => ['restore', 'shop', '--as', 'copy', '--port-range', sandbox.portRange],
+      intact: async () => {
+        await expectKept();
+        expect(['running', undefined]).toContain(await state('copy'));
+      },
+      done: async () => await expectKept('copy'),
+    });
+    expect(steps).toBeGreaterThanOrEqual(6);
+  });
+
+  it('of destroy', async () => {
+    const steps = await sweep({
+      recoverAt: 'odd',
+      prepare: async () => {
+        if ((await state('shop')) === undefined) await makeShop();
+      },
+      command: () => ['destroy', 'shop', '--yes'],
+      intact: async () => {
+        if ((await state('shop')) !== undefined) await expectKept();
+      },
+      done: async () => expect(await state('shop')).toBeUndefined(),
+    });
+    expect(steps).toBeGreaterThanOrEqual(3);
+  });
+});

@@ -1,0 +1,47 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from '@jest/globals';
+import { commandLine, processesOn } from '../../lib/host/processes.ts';
+import { dataOf } from './answer.ts';
+import type { Sandbox } from './cli.ts';
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch {
+    return [];
+  }
+}
+
+interface Listed {
+  name: string;
+  state: string;
+  port: number | null;
+  dataDirectory: string;
+}
+
+/**
+ * What must hold whatever was killed, once the next action or `recover` has been there: leases and instances are the same
+ * set, every server belongs to an instance, and no half-done work lies about.
+ */
+export async function expectInvariants(sandbox: Sandbox): Promise<void> {
+  const own = join(sandbox.root, '.pg-manage');
+  const { instances } = dataOf(await sandbox.manage(['list', '--json'])) as { instances: Listed[] };
+  expect(instances.filter(({ state }) => state === 'creating' || state === 'broken')).toEqual([]);
+
+  const leases = names(join(sandbox.host, 'leases')).filter((name) => !name.startsWith('.'));
+  expect(leases).toEqual(instances.map(({ port }) => `${port}.json`).sort());
+  expect(names(join(sandbox.root, 'instances'))).toEqual(instances.map(({ name }) => name).sort());
+
+  expect(names(join(own, 'journal'))).toEqual([]);
+  expect(names(join(own, 'scratch'))).toEqual([]);
+  for (const name of names(join(sandbox.root, 'backups'))) {
+    const base = names(join(sandbox.root, 'backups', name, 'base'));
+    expect(base.filter((id) => id.startsWith('.'))).toEqual([]);
+    expect(names(join(sandbox.root, 'backups', name, 'wal')).filter((file) => file.endsWith('.tmp'))).toEqual([]);
+  }
+
+  const servers = processesOn(sandbox.root).filter((pid) => commandLine(pid)[1] === '-D');
+  const running = instances.filter(({ state }) => state === 'running').map(({ dataDirectory }) => dataDirectory);
+  expect(servers.map((pid) => String(commandLine(pid)[2])).sort()).toEqual(running.sort());
+}

@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  archiveFolderOf,
+  archiveOfBackup,
+  baseFolderOf,
+  prepareArchive,
+  repositoryNames,
+} from '../../../lib/backups/repository.ts';
+import { parseName } from '../../../lib/instances/names.ts';
+import { type Places, placesOf } from '../../../lib/instances/places.ts';
+import type { UndoStep } from '../../../lib/journal.ts';
+import type { Operation } from '../../../lib/operation.ts';
+
+const name = parseName('client-a');
+const first = '11111111-aaaa-4aaa-8aaa-000000000000';
+const second = '22222222-bbbb-4bbb-8bbb-000000000000';
+const third = '33333333-cccc-4ccc-8ccc-000000000000';
+let root: string;
+let places: Places;
+let steps: { step: UndoStep; wal: string[] }[];
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'pgm-repository-'));
+  places = placesOf(root, join(root, 'backups'), join(root, 'host'));
+  steps = [];
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+const archives = (): string[] => {
+  const folder = join(places.repository, name);
+  return existsSync(folder) ? readdirSync(folder).filter((entry) => entry.startsWith('wal')) : [];
+};
+
+function prepare(id: string): string {
+  const journal = { intend: (step: UndoStep) => void steps.push({ step, wal: archives() }) };
+  return prepareArchive({ places, journal } as unknown as Operation, name, id);
+}
+
+describe('prepareArchive', () => {
+  it('makes archive and base folder, having said so before', () => {
+    const folder = prepare(first);
+    expect(folder).toBe(archiveFolderOf(places, name));
+    expect([existsSync(folder), existsSync(baseFolderOf(places, name))]).toEqual([true, true]);
+    expect(steps).toEqual([{ step: { kind: 'folder', path: folder }, wal: [] }]);
+  });
+
+  it('is the same archive for the same instance, with nothing to undo', () => {
+    writeFileSync(join(prepare(first), '000000010000000000000001'), 'kept');
+    steps = [];
+    const folder = prepare(first);
+    expect(readdirSync(folder)).toContain('000000010000000000000001');
+    expect(steps).toEqual([]);
+  });
+
+  it('moves the archive of an earlier instance of this name aside, whole', () => {
+    const folder = prepare(first);
+    writeFileSync(join(folder, '000000010000000000000001'), 'old');
+    steps = [];
+    expect(prepare(second)).toBe(folder);
+    expect(readdirSync(folder)).toEqual(['.instance']);
+    expect(archives()).toEqual(['wal', 'wal-11111111']);
+    expect(readdirSync(`${folder}-11111111`)).toEqual(['.instance', '000000010000000000000001']);
+    expect(steps).toEqual([
+      { step: { kind: 'move', from: folder, to: `${folder}-11111111` }, wal: ['wal'] },
+      { step: { kind: 'folder', path: folder }, wal: ['wal-11111111'] },
+    ]);
+    prepare(third);
+    expect(archives()).toEqual(['wal', 'wal-11111111', 'wal-22222222']);
+  });
+
+  it('moves an archive aside of which nobody knows the owner', () => {
+    const folder = archiveFolderOf(places, name);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, '000000010000000000000001'), 'whose?');
+    prepare(first);
+    expect(readdirSync(`${folder}-unknown`)).toEqual(['000000010000000000000001']);
+  });
+});
+
+describe('archiveOfBackup', () => {
+  it('finds the WAL of each instance that had the name', () => {
+    const folder = archiveFolderOf(places, name);
+    expect(archiveOfBackup(places, name, first)).toBe(folder);
+    prepare(first);
+    expect(archiveOfBackup(places, name, first)).toBe(folder);
+    prepare(second);
+    expect(archiveOfBackup(places, name, second)).toBe(folder);
+    expect(archiveOfBackup(places, name, first)).toBe(`${folder}-11111111`);
+    expect(existsSync(archiveOfBackup(places, name, first))).toBe(true);
+  });
+});
+
+describe('repositoryNames', () => {
+  it('knows all that have an archive, and no other folder', () => {
+    expect(repositoryNames(places)).toEqual([]);
+    prepare(first);
+    for (const other of ['.git', 'notes', '1x/wal', 'b/wal'])
+      mkdirSync(join(places.repository, other), { recursive: true });
+    writeFileSync(join(places.repository, 'README.md'), '');
+    expect(repositoryNames(places)).toEqual(['b', 'client-a']);
+  });
+});

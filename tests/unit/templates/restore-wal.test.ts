@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const templates = fileURLToPath(new URL('../../../templates/', import.meta.url));
+const segment = '000000010000000000000003';
+let data: string;
+let archive: string;
+beforeEach(() => {
+  // A space and a quote in every path, as an operator's folders have.
+  data = join(mkdtempSync(join(tmpdir(), 'pgm-scripts-')), "it's data");
+  archive = join(data, '..', 'my wal');
+  mkdirSync(join(data, 'pg_wal'), { recursive: true });
+  mkdirSync(archive);
+});
+afterEach(() => rmSync(join(data, '..'), { recursive: true }));
+
+interface Ended {
+  status: number | null;
+  said: string;
+}
+
+/** Runs a script as the server does: by /bin/sh, from its data directory, with its umask. */
+async function run(script: string, ...args: string[]): Promise<Ended> {
+  const command = 'umask 077; exec /bin/sh "$0" "$@"';
+  const child = spawn('/bin/sh', ['-c', command, join(templates, script), ...args], { cwd: data });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, said };
+}
+
+describe('restore-wal', () => {
+  const fetch = async (...folders: string[]): Promise<Ended> =>
+    await run('restore-wal.sh', segment, 'pg_wal/RECOVERYXLOG', ...folders);
+  const target = (): string => join(data, 'pg_wal', 'RECOVERYXLOG');
+
+  it('gives back the same bytes', async () => {
+    const content = randomBytes(100_000);
+    writeFileSync(join(archive, segment), content);
+    expect(await fetch(archive)).toEqual({ status: 0, said: '' });
+    expect(readFileSync(target()).equals(content)).toBe(true);
+    expect(readFileSync(join(archive, segment)).equals(content)).toBe(true);
+  });
+
+  it('says 1 only when every folder is there and none has the file', async () => {
+    mkdirSync(join(archive, 'second'));
+    expect(await fetch(archive)).toEqual({ status: 1, said: '' });
+    expect((await fetch(archive, join(archive, 'second'))).status).toBe(1);
+    expect(existsSync(target())).toBe(false);
+  });
+
+  it('says 126, and why, when a folder is missing', async () => {
+    for (const folders of [[`${archive}/gone`], [archive, `${archive}/gone`]]) {
+      const { status, said } = await fetch(...folders);
+      expect(status).toBe(126);
+      expect(said).toContain(`${archive}/gone cannot be read`);
+    }
+  });
+
+  it('says 126 when the file is there and cannot be copied', async () => {
+    mkdirSync(join(archive, segment));
+    const { status, said } = await fetch(archive);
+    expect(status).toBe(126);
+    expect(said).toContain(`${archive}/${segment} cannot be read`);
+  });
+
+  it('looks into several folders in order', async () => {
+    const second = join(archive, 'second');
+    mkdirSync(second);
+    writeFileSync(join(second, segment), 'second');
+    expect((await fetch(archive, second)).status).toBe(0);
+    expect(readFileSync(target(), 'utf8')).toBe('second');
+    writeFileSync(join(archive, segment), 'first');
+    expect((await fetch(archive, second)).status).toBe(0);
+    expect(readFileSync(target(), 'utf8')).toBe('first');
+  });
+});
