@@ -50,11 +50,10 @@ export const create = instanceAction({
     if (hadFinished(context, 'create')) return summaryOutcome(context, name);
     assertNameFree(context, name);
     if (context.dryRun) return planned(context, name, wishes);
-    const archiveFolder = prepareArchive(context, name, wishes.id);
     if (!wishes.template.durable) {
       context.task.warn(`template ${wishes.template.name} gives up durability: a crash may lose the data`);
     }
-    await createInstance(context, { ...wishes, archiveFolder });
+    await createInstance(context, { ...wishes, prepareArchive: () => prepareArchive(context, name, wishes.id) });
     return summaryOutcome(context, name, { line: `connect with: psql "$(./manage.ts connect ${name} --format url)"` });
   },
 });
@@ -109,7 +108,7 @@ function sqlName(option: string, text: string): string {
   });
 }
 
-function planned(context: Context, name: InstanceName, wishes: Omit<CreateWishes, 'archiveFolder'>) {
+function planned(context: Context, name: InstanceName, wishes: Omit<CreateWishes, 'prepareArchive'>) {
   const plan = planFor(context, wishes);
   const { installation, template, range } = wishes;
   return {

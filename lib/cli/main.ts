@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { AppError, exitStatus, toAppError } from '../errors.ts';
-import { readCallersFile } from '../host/files.ts';
+import { exists, readCallersFile } from '../host/files.ts';
 import { projectDirectory } from '../host/project.ts';
 import type { Action, Common } from '../actions/action.ts';
 import type { Places } from '../instances/places.ts';
@@ -67,6 +67,7 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
   const [callerFolder, environment] = [process.cwd(), process.env];
   const settings = resolveSettings(flags, environment, callerFolder);
   const places = resolvePlaces(settings);
+  if (action.changes && !flags['dry-run']) tellDefaultRoot(settings, places, view);
   const selector = parsed.selector ?? defaultSelector(action);
   const question = selector === undefined ? undefined : action.confirm?.(selector, options);
   if (question !== undefined && !flags.yes && !flags['dry-run']) await prompt?.(question, selector ?? '');
@@ -93,6 +94,12 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
     view.clear();
     dispose();
   }
+}
+
+/** Said once, by the first action that puts anything into a root that nobody named and that is not the checkout. */
+function tellDefaultRoot({ root }: Settings, places: Places, view: ProgressView): void {
+  if (!root.origin.startsWith('default') || exists(places.journal)) return;
+  view.show({ type: 'notice', message: `instances and backups go to ${root.value} (${root.origin})` }, undefined);
 }
 
 /** The old tool's default instance; an action that takes something away must be told which. */

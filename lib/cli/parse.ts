@@ -100,9 +100,10 @@ export async function parse(argv: readonly string[], version: string, style: Sty
   const wantsHelp = argv.includes('--help') || argv.includes('-h');
   if (argv.includes('--version')) return { kind: 'text', text: version };
   const given = wantsHelp ? address(argv.filter((word) => word !== '--help' && word !== '-h'))[0] : style.action;
-  const name = given ?? (wantsHelp || argv.length === 0 ? undefined : 'status');
-  if (name === undefined) return { kind: 'text', text: await (await import('./help.ts')).overview() };
-  const action = await actions[knownAction(name)].load();
+  if (argv.length === 0 || given === 'help' || (wantsHelp && given === undefined)) {
+    return { kind: 'text', text: await (await import('./help.ts')).overview() };
+  }
+  const action = await actions[knownAction(given ?? 'status')].load();
   if (wantsHelp) return { kind: 'text', text: await (await import('./help.ts')).actionHelp(action) };
 
   const raw = rawValues(argv, action.options);
@@ -112,7 +113,9 @@ export async function parse(argv: readonly string[], version: string, style: Sty
   const selector = (raw['instance'] as string | undefined) ?? words.shift();
   const surplus = words[0];
   if (surplus !== undefined) {
-    throw new AppError('USAGE', `what is "${surplus}" for?`, { hint: `see: ./manage.ts --action ${name} --help` });
+    throw new AppError('USAGE', `what is "${surplus}" for?`, {
+      hint: `see: ./manage.ts --action ${action.name} --help`,
+    });
   }
   return {
     kind: 'action',

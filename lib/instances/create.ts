@@ -9,6 +9,7 @@ import type { PortRange } from '../ports/leases.ts';
 import { initdb, syncDataDirectory } from '../postgres/initdb.ts';
 import type { Installation } from '../postgres/installations.ts';
 import { systemIdentifierOf } from '../postgres/postmaster.ts';
+import { scramVerifier } from '../postgres/scram.ts';
 import { identifier, literal, withClient } from '../postgres/sql.ts';
 import { readHostFacts } from '../tuning/host.ts';
 import { type Plan, planInstance, type Wishes } from '../tuning/plan.ts';
@@ -25,7 +26,8 @@ import { existingName, type InstanceRecord, writeRecord } from './record.ts';
 export interface CreateWishes {
   id: string;
   name: InstanceName;
-  archiveFolder: string;
+  /** Makes the archive, and says where it is; called when the port and the memory are granted. */
+  prepareArchive: () => string;
   installation: Installation;
   template: Template;
   port: Port | undefined;
@@ -53,10 +55,11 @@ export function assertNameFree(operation: Operation, name: InstanceName): void {
  */
 export async function createInstance(operation: Operation, wishes: CreateWishes): Promise<InstanceRecord> {
   const { places, task, journal } = operation;
-  const { name, installation, archiveFolder } = wishes;
+  const { name, installation } = wishes;
   assertNameFree(operation, name);
   const paths = instancePaths(places, name);
   const { plan, port } = await reserve(operation, wishes);
+  const archiveFolder = wishes.prepareArchive();
 
   ensureFolder(places.instances, 0o755);
   journal.intend({ kind: 'folder', path: paths.folder });
@@ -84,7 +87,7 @@ export async function createInstance(operation: Operation, wishes: CreateWishes)
 /** The settings and the memory of a new instance beside those that are there. @throws MEMORY_BUDGET */
 export function planFor(
   { leases }: Pick<Operation, 'leases'>,
-  { template, installation, tuning }: Omit<CreateWishes, 'archiveFolder'>,
+  { template, installation, tuning }: Omit<CreateWishes, 'prepareArchive'>,
 ): Plan {
   const others = leases
     .all()
@@ -143,7 +146,7 @@ async function makeRoleAndDatabase(operation: Operation, paths: InstancePaths, r
     const limits = { signal: task.signal, timeoutMs: 60_000 };
     await withClient({ ...asSuperuser(paths, record), ...limits }, async (client) => {
       const role = identifier(record.role);
-      await client.query(`create role ${role} login password ${literal(password)}`);
+      await client.query(`create role ${role} login password ${literal(scramVerifier(password))}`);
       await client.query(`create database ${identifier(record.database)} owner ${role}`);
     });
   });

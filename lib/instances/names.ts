@@ -32,13 +32,11 @@ export function defaultDatabase(name: InstanceName): string {
  */
 export function select(selector: string, names: readonly InstanceName[]): InstanceName[] {
   if (selector === 'all') return [...names];
-  const chosen = new Set<InstanceName>();
-  for (const part of selector.split(',').map((text) => text.trim())) {
-    const matching = matches(part, names);
-    if (matching.length === 0) throw notFound(part, names);
-    for (const name of matching) chosen.add(name);
-  }
-  return [...chosen];
+  // All parts are judged before the first is looked up: a slip of the finger is a usage error wherever it stands.
+  const parts = selector.split(',').map((text) => ({ part: text.trim(), matching: matches(text.trim(), names) }));
+  const missing = parts.find(({ matching }) => matching.length === 0);
+  if (missing !== undefined) throw notFound(missing.part, names);
+  return [...new Set(parts.flatMap(({ matching }) => matching))];
 }
 
 /** True for a selector that may mean several instances, so that the answer is a list. */

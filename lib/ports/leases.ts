@@ -96,7 +96,9 @@ export class Leases {
   }
 
   private async takeExactly(port: Port, holder: LeaseHolder, intend: (port: Port) => void): Promise<Port> {
-    if (this.find(port) === undefined && !(await isBindable(port))) throw portInUse(port, describeListener(port));
+    const held = this.find(port);
+    if (held !== undefined) throw portInUse(port, describeLease(held));
+    if (!(await isBindable(port))) throw portInUse(port, describeListener(port));
     intend(port);
     if (this.write(port, holder)) return port;
     const lease = this.find(port);

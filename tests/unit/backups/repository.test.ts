@@ -33,8 +33,8 @@ const archives = (): string[] => {
   return existsSync(folder) ? readdirSync(folder).filter((entry) => entry.startsWith('wal')) : [];
 };
 
-function prepare(id: string): string {
-  const journal = { intend: (step: UndoStep) => void steps.push({ step, wal: archives() }) };
+function prepare(id: string, journalId = 'journal-1'): string {
+  const journal = { id: journalId, intend: (step: UndoStep) => void steps.push({ step, wal: archives() }) };
   return prepareArchive({ places, journal } as unknown as Operation, name, id);
 }
 
@@ -60,14 +60,26 @@ describe('prepareArchive', () => {
     steps = [];
     expect(prepare(second)).toBe(folder);
     expect(readdirSync(folder)).toEqual(['.instance']);
-    expect(archives()).toEqual(['wal', 'wal-11111111']);
-    expect(readdirSync(`${folder}-11111111`)).toEqual(['.instance', '000000010000000000000001']);
+    expect(archives()).toEqual(['wal', `wal-${first}`]);
+    expect(readdirSync(`${folder}-${first}`)).toEqual(['.instance', '000000010000000000000001']);
     expect(steps).toEqual([
-      { step: { kind: 'move', from: folder, to: `${folder}-11111111` }, wal: ['wal'] },
-      { step: { kind: 'folder', path: folder }, wal: ['wal-11111111'] },
+      { step: { kind: 'move', from: folder, to: `${folder}-${first}` }, wal: ['wal'] },
+      { step: { kind: 'folder', path: folder }, wal: [`wal-${first}`] },
     ]);
     prepare(third);
-    expect(archives()).toEqual(['wal', 'wal-11111111', 'wal-22222222']);
+    expect(archives()).toEqual(['wal', `wal-${first}`, `wal-${second}`]);
+  });
+
+  it('keeps archives apart whose instances have ids that begin alike', () => {
+    const alike = first.replace(/0$/, '1');
+    const folder = prepare(first);
+    writeFileSync(join(folder, '000000010000000000000001'), 'of the first');
+    prepare(alike);
+    prepare(second);
+    expect(archives()).toEqual(['wal', `wal-${first}`, `wal-${alike}`]);
+    expect(readdirSync(`${folder}-${first}`)).toEqual(['.instance', '000000010000000000000001']);
+    expect(readdirSync(`${folder}-${alike}`)).toEqual(['.instance']);
+    expect(archiveOfBackup(places, name, alike)).toBe(`${folder}-${alike}`);
   });
 
   it('moves an archive aside of which nobody knows the owner', () => {
@@ -75,7 +87,24 @@ describe('prepareArchive', () => {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, '000000010000000000000001'), 'whose?');
     prepare(first);
-    expect(readdirSync(`${folder}-unknown`)).toEqual(['000000010000000000000001']);
+    const aside = `${folder}-unowned-journal-1`;
+    expect(readdirSync(aside)).toEqual(['000000010000000000000001']);
+    expect(steps[0]).toEqual({ step: { kind: 'move', from: folder, to: aside }, wal: ['wal'] });
+  });
+
+  it('puts a second one without owner beside the first, by the operation that found it', () => {
+    const folder = archiveFolderOf(places, name);
+    for (const [journalId, segment] of [
+      ['journal-1', '000000010000000000000001'],
+      ['journal-2', '000000010000000000000002'],
+    ] as const) {
+      mkdirSync(folder, { recursive: true });
+      rmSync(join(folder, '.instance'), { force: true });
+      writeFileSync(join(folder, segment), 'whose?');
+      prepare(first, journalId);
+      expect(readdirSync(`${folder}-unowned-${journalId}`)).toEqual([segment]);
+    }
+    expect(archives()).toEqual(['wal', 'wal-unowned-journal-1', 'wal-unowned-journal-2']);
   });
 });
 
@@ -87,7 +116,7 @@ describe('archiveOfBackup', () => {
     expect(archiveOfBackup(places, name, first)).toBe(folder);
     prepare(second);
     expect(archiveOfBackup(places, name, second)).toBe(folder);
-    expect(archiveOfBackup(places, name, first)).toBe(`${folder}-11111111`);
+    expect(archiveOfBackup(places, name, first)).toBe(`${folder}-${first}`);
     expect(existsSync(archiveOfBackup(places, name, first))).toBe(true);
   });
 });

@@ -1,8 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Backup } from '../../../lib/backups/catalogue.ts';
 import { parseTime, planRestore, type RestoreTarget } from '../../../lib/backups/restore-plan.ts';
-import type { ArchivedTimeline } from '../../../lib/backups/wal-check.ts';
+import { type ArchivedTimeline, readArchive } from '../../../lib/backups/wal-check.ts';
 import { parseLsn } from '../../../lib/postgres/lsn.ts';
+import { defaultSegmentBytes } from '../../../lib/postgres/wal.ts';
 
 describe('parseTime', () => {
   it.each([
@@ -143,6 +147,19 @@ describe('planRestore where timelines branch', () => {
   it('ends on the newest timeline, from a backup that it goes through', () => {
     expect(plan(backups, branched)).toMatchObject({ backup: { id: 'b4' }, timeline: 3 });
     expect(plan(day, branched)).toMatchObject({ backup: { id: 'b2' }, timeline: 3 });
+  });
+
+  it('takes a timeline for the newest of which the archive has only the history', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pgm-plan-'));
+    try {
+      for (const number of [3, 4, 5, 6, 7]) writeFileSync(join(folder, `00000001000000000000000${number}`), '');
+      writeFileSync(join(folder, '00000002.history'), '1\t0/6000000\tno recovery target specified\n');
+      const archive = readArchive(folder, defaultSegmentBytes);
+      expect(plan(day, archive)).toMatchObject({ backup: { id: 'b2' }, timeline: 2 });
+      expect(plan(day, archive, { timeline: 1 })).toMatchObject({ backup: { id: 'b3' }, timeline: 1 });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('never begins from a backup taken after the timeline was left', () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   closeSync,
+  copyFileSync,
   ftruncateSync,
   mkdtempSync,
   openSync,
@@ -31,6 +32,7 @@ function put(timeline: number, number: number, systemIdentifier = system): strin
   header.writeUInt16LE(0xd110, 0);
   header.writeUInt16LE(0x0002, 2);
   header.writeUInt32LE(timeline, 4);
+  header.writeBigUInt64LE(BigInt(number) * BigInt(defaultSegmentBytes), 8);
   header.writeBigUInt64LE(BigInt(systemIdentifier), 24);
   header.writeUInt32LE(defaultSegmentBytes, 32);
   const file = openSync(join(folder, nameOf(timeline, number)), 'w');
@@ -72,6 +74,21 @@ describe('readArchive', () => {
     expect(readArchive(folder, defaultSegmentBytes)).toEqual([
       { timeline: 1, ancestors: [], numbers: [4n, 5n, 16n] },
       { timeline: 2, ancestors: [{ timeline: 1, leftAt: '0/5000100' }], numbers: [5n] },
+    ]);
+  });
+
+  it('knows a timeline that has only its history, its first segment being still written', () => {
+    put(1, 4);
+    putHistory(2, [1, '0/5000100']);
+    putHistory(26, [1, '0/5000100'], [2, '0/6000100']);
+    for (const other of ['00000003.history.tmp', '.00000004.history', '0000000g.history', 'x00000005.history']) {
+      writeFileSync(join(folder, other), '1\t0/5000100\tno recovery target specified\n');
+    }
+    const left = { timeline: 1, leftAt: '0/5000100' };
+    expect(readArchive(folder, defaultSegmentBytes)).toEqual([
+      { timeline: 1, ancestors: [], numbers: [4n] },
+      { timeline: 2, ancestors: [left], numbers: [] },
+      { timeline: 26, ancestors: [left, { timeline: 2, leftAt: '0/6000100' }], numbers: [] },
     ]);
   });
 
@@ -139,6 +156,14 @@ describe('findGaps along timelines that branched off', () => {
     expect(gaps(span('0/3000028', '0/4000100')).missing).toEqual([nameOf(2, 6), nameOf(2, 7)]);
   });
 
+  it('needs the parent up to the branch, and nothing yet of a child that has only its history', () => {
+    for (const number of [3, 4]) put(1, number);
+    putHistory(2, [1, '0/5000100']);
+    expect(gaps(span('0/3000028', '0/4000100'))).toEqual({ needed: [nameOf(1, 3), nameOf(1, 4)], missing: [] });
+    rmSync(join(folder, nameOf(1, 4)));
+    expect(gaps(span('0/3000028', '0/3000100')).missing).toEqual([nameOf(1, 4)]);
+  });
+
   it('needs nothing of a timeline that was left before the backup ended', () => {
     for (const number of [5, 6]) put(1, number);
     put(2, 9);
@@ -158,7 +183,7 @@ describe('findGaps along timelines that branched off', () => {
 
 describe('findDamaged', () => {
   it('finds nothing wrong with whole segments', () => {
-    const names = [put(1, 3), put(1, 4)];
+    const names = [put(1, 3), put(1, 4), put(1, 255), put(1, 256), put(2, 257)];
     expect(findDamaged(folder, names, defaultSegmentBytes, system)).toEqual([]);
   });
 
@@ -176,6 +201,16 @@ describe('findDamaged', () => {
       `${nameOf(1, 6)} has 0 bytes instead of 16777216`,
       `${nameOf(1, 7)} has no WAL header`,
       `${nameOf(1, 8)} is WAL of another database system`,
+    ]);
+  });
+
+  it('names each that is called like another segment, also where only the upper half of the position tells', () => {
+    const names = [3, 4, 259].map((number) => put(1, number)); // 259 is 3 with another upper half
+    copyFileSync(join(folder, nameOf(1, 3)), join(folder, nameOf(1, 4)));
+    copyFileSync(join(folder, nameOf(1, 3)), join(folder, nameOf(1, 259)));
+    expect(findDamaged(folder, names, defaultSegmentBytes, system)).toEqual([
+      `${nameOf(1, 4)} holds the WAL of another segment`,
+      `${nameOf(1, 259)} holds the WAL of another segment`,
     ]);
   });
 });

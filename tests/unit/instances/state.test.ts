@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import { parseName } from '../../../lib/instances/names.ts';
 import { type InstancePaths, instancePaths, placesOf } from '../../../lib/instances/places.ts';
 import type { InstanceRecord } from '../../../lib/instances/record.ts';
 import { observe } from '../../../lib/instances/state.ts';
+import { spawnStandIn } from '../postgres/stand-in.ts';
 
 const [shutDown, inProduction] = [1, 6];
 const name = parseName('a');
@@ -97,16 +98,14 @@ describe('observe', () => {
     ['', 'starting'],
   ])('of a live postmaster that says %j is %s', async (status, state) => {
     putData(inProduction);
-    child = spawn('/bin/sleep', ['60'], { cwd: paths.data, stdio: 'ignore' });
-    await once(child, 'spawn');
+    child = await spawnStandIn(paths.data);
     putPidFile(child.pid ?? 0, status.padEnd(8));
     expect(observe(paths, record)).toMatchObject({ state, postmaster: { pid: child.pid } });
   });
 
   it('never calls a live server of another system running', async () => {
     putData(inProduction, 99n);
-    child = spawn('/bin/sleep', ['60'], { cwd: paths.data, stdio: 'ignore' });
-    await once(child, 'spawn');
+    child = await spawnStandIn(paths.data);
     putPidFile(child.pid ?? 0, 'ready');
     expect(observe(paths, record).state).toBe('broken');
   });

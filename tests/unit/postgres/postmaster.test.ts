@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   livePostmaster,
   majorOf,
@@ -11,6 +11,7 @@ import {
   systemIdentifierOf,
   wasShutDown,
 } from '../../../lib/postgres/postmaster.ts';
+import { spawnStandIn } from './stand-in.ts';
 
 let folder: string;
 let child: ChildProcess | undefined;
@@ -32,10 +33,10 @@ function writePidFile(pid: number, status = 'ready   '): void {
   writeFileSync(join(folder, 'postmaster.pid'), lines.join('\n'));
 }
 
-async function sleeperIn(cwd: string): Promise<number> {
-  child = spawn('/bin/sleep', ['60'], { cwd, stdio: 'ignore' });
-  await once(child, 'spawn');
-  return child.pid ?? 0;
+async function standInOf(cwd: string, argv0?: string): Promise<number> {
+  const standIn = await spawnStandIn(cwd, argv0);
+  child = standIn;
+  return standIn.pid;
 }
 
 describe('readPostmasterFile', () => {
@@ -81,17 +82,33 @@ describe('livePostmaster', () => {
     expect(livePostmaster(folder)).toBeUndefined();
   });
 
-  it('is undefined when that process stands below or above the data directory', async () => {
+  it('is undefined when that process stands below the data directory', async () => {
     mkdirSync(join(folder, 'base'));
-    writePidFile(await sleeperIn(join(folder, 'base')));
+    writePidFile(await standInOf(join(folder, 'base')));
     expect(livePostmaster(folder)).toBeUndefined();
   });
 
-  it('is the process that stands in the data directory, as every postmaster does', async () => {
-    const pid = await sleeperIn(folder);
-    writePidFile(pid);
-    expect(livePostmaster(folder)).toMatchObject({ pid, status: 'ready', port: 5433 });
+  it('is undefined when that process stands above the data directory', async () => {
+    writePidFile(await standInOf(dirname(folder)));
+    expect(livePostmaster(folder)).toBeUndefined();
   });
+
+  it.each(['sleep', '/bin/sh', 'pg_ctl', 'postgres_exporter', '/opt/postgres/tail', 'postgres: walwriter '])(
+    'is undefined when the process that stands in the data directory is called %j',
+    async (argv0) => {
+      writePidFile(await standInOf(folder, argv0));
+      expect(livePostmaster(folder)).toBeUndefined();
+    },
+  );
+
+  it.each(['postgres', 'postmaster', '/usr/lib/postgresql/15/bin/postgres'])(
+    'is the process called %s that stands in the data directory, as every postmaster does',
+    async (argv0) => {
+      const pid = await standInOf(folder, argv0);
+      writePidFile(pid);
+      expect(livePostmaster(folder)).toMatchObject({ pid, status: 'ready', port: 5433 });
+    },
+  );
 });
 
 describe('what the data directory says of itself', () => {

@@ -130,15 +130,20 @@ describe('parseSegmentHeader', () => {
     bytes.writeUInt16LE(0xd110, 0);
     bytes.writeUInt16LE(info, 2);
     bytes.writeUInt32LE(7, 4);
-    bytes.writeBigUInt64LE(0x3000000n, 8);
+    bytes.writeBigUInt64LE(0x1a_03000000n, 8);
     bytes.writeBigUInt64LE(18_446_744_073_709_551_557n, 24);
     bytes.writeUInt32LE(16 * 1024 * 1024, 32);
     bytes.writeUInt32LE(8192, 36);
     return bytes;
   }
 
-  it('reads timeline, system identifier (all 64 bits) and segment size', () => {
-    const expected = { timeline: 7, systemIdentifier: '18446744073709551557', segmentBytes: 16_777_216 };
+  it('reads timeline, page address, system identifier (all 64 bits of both) and segment size', () => {
+    const expected = {
+      timeline: 7,
+      pageAddress: 0x1a_03000000n,
+      systemIdentifier: '18446744073709551557',
+      segmentBytes: 16_777_216,
+    };
     expect(parseSegmentHeader(header(0x0002))).toEqual(expected);
     expect(parseSegmentHeader(header(0x0007))).toEqual(expected);
   });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -68,6 +68,36 @@ describe('restore-wal', () => {
     const { status, said } = await fetch(archive);
     expect(status).toBe(126);
     expect(said).toContain(`${archive}/${segment} cannot be read`);
+  });
+
+  // Absence is proven by its own words only; whatever else looking ends with might be the disk.
+  it('says 126, and why, when the name is too long to look for', async () => {
+    const { status, said } = await run('restore-wal.sh', 'A'.repeat(300), 'pg_wal/RECOVERYXLOG', archive);
+    expect(status).toBe(126);
+    expect(said).toContain('File name too long');
+    expect(existsSync(target())).toBe(false);
+  });
+
+  it('says 126, and why, when a folder is a file or a circle of links', async () => {
+    writeFileSync(join(archive, 'file'), '');
+    symlinkSync('circle', join(archive, 'circle'));
+    for (const [folder, why] of [
+      [join(archive, 'file'), 'Not a directory'],
+      [join(archive, 'circle'), 'Too many levels of symbolic links'],
+    ] as const) {
+      for (const folders of [[folder], [archive, folder]]) {
+        const { status, said } = await fetch(...folders);
+        expect(status).toBe(126);
+        expect(said).toContain(why);
+      }
+    }
+  });
+
+  it('says 126 for an error of looking even when a later folder has the file', async () => {
+    writeFileSync(join(archive, 'file'), '');
+    writeFileSync(join(archive, segment), 'here');
+    expect((await fetch(join(archive, 'file'), archive)).status).toBe(126);
+    expect(existsSync(target())).toBe(false);
   });
 
   it('looks into several folders in order', async () => {
