@@ -14,7 +14,7 @@ for folder in "$@"; do
     exit 126
   fi
   case $why in
-    *"No such file or directory"*) ;; # and for an error of the disk there are other words
+    *": No such file or directory") ;; # an error of the disk has other words, at the end too
     *) echo "restore-wal: $why" >&2; exit 126 ;;
   esac
   if [ ! -d "$folder" ] || [ ! -x "$folder" ]; then

@@ -3,7 +3,7 @@ import type { InstanceName } from '../instances/names.ts';
 import { instancePaths } from '../instances/places.ts';
 import { type InstanceRecord, requireRecord } from '../instances/record.ts';
 import { type Summary, summarize } from '../instances/summary.ts';
-import { chooseInstallation, type Installation } from '../postgres/installations.ts';
+import { chooseInstallation, type Installation, installationFor } from '../postgres/installations.ts';
 import type { Context, Outcome, Text } from './action.ts';
 
 /** How long an action waits for a server unless told otherwise, in milliseconds. */
@@ -16,7 +16,7 @@ export async function installationOf(
 ): Promise<Installation> {
   const { bindir, task } = context;
   if (bindir !== undefined) return await chooseInstallation({ bindir, major: record.version }, task.signal);
-  return await chooseInstallation({ major: record.version }, task.signal);
+  return await installationFor(record, task.signal);
 }
 
 /** What starting, stopping and the like need of an instance. */

@@ -25,9 +25,8 @@ export async function chooseCodec(
   client: Client,
   installation: Installation,
   wanted: Codec | undefined,
-  signal: AbortSignal,
 ): Promise<Codec> {
-  const possible = await possibleCodecs(client, installation, signal);
+  const possible = await possibleCodecs(client, installation);
   if (wanted === undefined) return possible[0] ?? 'none';
   if (possible.includes(wanted)) return wanted;
   throw new AppError(
@@ -39,14 +38,11 @@ export async function chooseCodec(
   );
 }
 
-async function possibleCodecs(client: Client, { major }: Installation, signal: AbortSignal): Promise<Codec[]> {
+async function possibleCodecs(client: Client, { major }: Installation): Promise<Codec[]> {
   const built = major >= 15 ? await builtIn(client) : [];
   const wished: Codec[] = ['zstd', 'lz4', 'gzip'];
   const offered = wished.filter((codec) => codec === 'gzip' || built.includes(codec));
-  const unpackers = await Promise.all(
-    offered.map(async (codec) => await findProgram(unpackerOf[codec] ?? codec, signal)),
-  );
-  return [...offered.filter((_, index) => unpackers[index] !== undefined), 'none'];
+  return [...offered.filter((codec) => findProgram(unpackerOf[codec] ?? codec) !== undefined), 'none'];
 }
 
 /** wal_compression offers just the libraries that the server was built with (PostgreSQL 15 and later). */

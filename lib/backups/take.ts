@@ -60,7 +60,7 @@ export async function takeBackup(
   const { codec, segmentBytes } = await withClient(superuserOf(operation, record), async (client) => {
     await assertRoom(client, places.repository);
     return {
-      codec: await chooseCodec(client, installation, options.codec, task.signal),
+      codec: await chooseCodec(client, installation, options.codec),
       segmentBytes: await readSegmentBytes(client),
     };
   });

@@ -33,8 +33,7 @@ export function readArchive(folder: string, segmentBytes: number): ArchivedTimel
   for (const name of listFolder(folder)) {
     // A timeline whose first segment is still being written is there by its history alone.
     const begun = /^([0-9A-F]{8})\.history$/.exec(name)?.[1];
-    if (begun !== undefined && !byTimeline.has(Number.parseInt(begun, 16)))
-      byTimeline.set(Number.parseInt(begun, 16), []);
+    if (begun !== undefined) byTimeline.set(Number.parseInt(begun, 16), []);
     const segment = parseSegmentName(name, segmentBytes);
     if (segment === undefined) continue;
     const numbers = byTimeline.get(segment.timeline);

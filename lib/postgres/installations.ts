@@ -52,6 +52,19 @@ export async function chooseInstallation(wish: Wish, signal: AbortSignal): Promi
   });
 }
 
+/**
+ * The programs for data of one major version: those it was made with, while they are there and still of that major, else
+ * any of that major on the machine.
+ * @throws NO_POSTGRES
+ */
+export async function installationFor(
+  { version: major, bindir }: { version: number; bindir: string },
+  signal: AbortSignal,
+): Promise<Installation> {
+  const same = await probe(bindir, signal);
+  return same?.major === major ? same : await chooseInstallation({ major }, signal);
+}
+
 /** Every complete installation on the machine, newest first. */
 export async function findInstallations(signal: AbortSignal): Promise<Installation[]> {
   return await installationsIn(await candidateFolders(signal), signal);
