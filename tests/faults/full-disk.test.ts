@@ -21,7 +21,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await disk.manage(['destroy', 'all', '--yes', '--quiet']);
-  disk.remove();
+  await disk.remove();
   await sandbox.cleanup();
 });
 
@@ -65,10 +65,10 @@ describe('a disk that is full or cannot be written', () => {
         env,
       }),
     );
-    disk.fill(gigabyte);
+    await disk.fill(gigabyte);
     const backup = await disk.manage(['backup', 'shop', '--json'], { env });
     expect([backup.code, backup.json().error?.code]).toEqual([8, 'DISK_SPACE']);
-    disk.free();
+    await disk.free();
     expect(dataOf(await disk.manage(['list-backups', 'shop', '--json'], { env }))).toMatchObject({ backups: [] });
     expect((await disk.manage(['status', 'shop'], { env })).code).toBe(0);
     await expectInvariants(sandbox);
@@ -78,13 +78,13 @@ describe('a disk that is full or cannot be written', () => {
     disk = await makeSmallDisk(sandbox, 100);
     const env = { PG_MANAGE_BACKUPS: join(disk.folder, 'backups') };
     dataOf(await disk.manage([...create, '--json'], { env }));
-    disk.fill(gigabyte);
+    await disk.fill(gigabyte);
     await writeSegment('shop');
     await until(async () => (await archiver('shop')).failed > 0);
     await writeSegment('shop');
     expect(await superQuery(sandbox, 'shop', 'select count(*)::int as rows from filler')).toEqual([{ rows: 2000 }]);
     const { archived } = await archiver('shop');
-    disk.free();
+    await disk.free();
     await writeSegment('shop');
     await until(async () => (await archiver('shop')).archived >= archived + 3);
     expect(dataOf(await disk.manage(['backup', 'shop', '--json'], { env }))).toMatchObject({ state: 'verified' });
@@ -93,22 +93,22 @@ describe('a disk that is full or cannot be written', () => {
   it('refuses a repository that cannot be written, clearly, and changes nothing', async () => {
     disk = await makeSmallDisk(sandbox, 40);
     const env = { PG_MANAGE_BACKUPS: join(disk.folder, 'backups') };
-    disk.setReadOnly(true);
+    await disk.setReadOnly(true);
     const created = await disk.manage([...create, '--json'], { env });
     expect([created.code, created.json().error?.code]).toEqual([1, 'FILE_ACCESS']);
     expect(created.json().error?.message).toContain('read-only');
     expect(dataOf(await disk.manage(['list', '--json'], { env }))).toEqual({ instances: [] });
-    disk.setReadOnly(false);
+    await disk.setReadOnly(false);
     dataOf(
       await disk.manage([...create, '--json'], {
         env,
       }),
     );
-    disk.setReadOnly(true);
+    await disk.setReadOnly(true);
     const backup = await disk.manage(['backup', 'shop', '--json'], { env });
     expect([backup.code, backup.json().error?.code]).toEqual([1, 'FILE_ACCESS']);
     expect((await disk.manage(['status', 'shop'], { env })).code).toBe(0);
-    disk.setReadOnly(false);
+    await disk.setReadOnly(false);
     await expectInvariants(sandbox);
   });
 });

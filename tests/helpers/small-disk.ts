@@ -1,6 +1,6 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdirSync, rmSync } from 'node:fs';
+import { chownSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beginProgram, type Finished, manageProgram, type RunOptions, type Sandbox, serviceAccount } from './cli.ts';
 
@@ -13,31 +13,23 @@ export interface SmallDisk {
   /** As the sandbox's `manage`, where the disk can be seen. */
   manage(args: readonly string[], options?: RunOptions): Promise<Finished>;
   /** Takes up so many bytes, or as many as there are. */
-  fill(bytes: number): void;
+  fill(bytes: number): Promise<void>;
   /** Gives back what `fill` took. */
-  free(): void;
-  setReadOnly(readOnly: boolean): void;
-  remove(): void;
+  free(): Promise<void>;
+  setReadOnly(readOnly: boolean): Promise<void>;
+  remove(): Promise<void>;
 }
 
 export async function makeSmallDisk(sandbox: Sandbox, megabytes: number): Promise<SmallDisk> {
   const folder = join(sandbox.folder, 'small');
   mkdirSync(folder);
-  const options = `size=${megabytes}m,mode=755`;
   const owner = serviceAccount();
-  const holder = owner === undefined ? await beginNamespace(folder, options) : undefined;
-  const inside =
-    holder === undefined ? [] : ['nsenter', '--preserve-credentials', '-U', '-m', '-t', String(holder.pid)];
-  const run = (...command: string[]): void => {
-    const [program = '', ...args] = [...inside, ...command];
-    execFileSync(program, args, { stdio: 'pipe' });
-  };
-  if (owner !== undefined) {
-    run('mount', '-t', 'tmpfs', '-o', options, 'tmpfs', folder);
-    chownSync(folder, owner.uid, owner.gid);
-    chmodSync(folder, 0o755);
-  }
-  const ballast = join(folder, 'ballast');
+  const shell = new Shell(
+    owner === undefined ? ['unshare', '-U', '--map-current-user', '--keep-caps', '-m', 'sh'] : ['sh'],
+  );
+  const inside = owner === undefined ? ['nsenter', '--preserve-credentials', '-U', '-m', '-t', String(shell.pid)] : [];
+  await shell.run(`mount -t tmpfs -o size=${megabytes}m,mode=755 tmpfs '${folder}'`);
+  if (owner !== undefined) chownSync(folder, owner.uid, owner.gid);
   return {
     folder,
     async manage(args, more = {}) {
@@ -45,30 +37,37 @@ export async function makeSmallDisk(sandbox: Sandbox, megabytes: number): Promis
       const env = { PG_MANAGE_ROOT: sandbox.root, PG_MANAGE_HOST: sandbox.host, ...more.env };
       return await beginProgram(program, rest, { cwd: sandbox.folder, ...more, env }).finished;
     },
-    fill: (bytes) => run('sh', '-c', `head -c ${bytes} /dev/zero > "${ballast}" || true`),
-    free: () => run('rm', '-f', ballast),
-    setReadOnly: (readOnly) => run('mount', '-o', `remount,${readOnly ? 'ro' : 'rw'}`, folder),
-    remove() {
-      if (holder === undefined) run('umount', folder);
-      else holder.kill('SIGKILL'); // and its namespace ends with the last process in it
+    fill: async (bytes) => await shell.run(`head -c ${bytes} /dev/zero > '${folder}/ballast' 2>/dev/null || true`),
+    free: async () => await shell.run(`rm -f '${folder}/ballast'`),
+    setReadOnly: async (readOnly) => await shell.run(`mount -o remount,${readOnly ? 'ro' : 'rw'} '${folder}'`),
+    async remove() {
+      await shell.run(`umount '${folder}'`);
+      shell.end();
       rmSync(folder, { recursive: true, force: true });
     },
   };
 }
 
-async function beginNamespace(folder: string, options: string): Promise<ChildProcess> {
-  const script = 'mount -t tmpfs -o "$1" tmpfs "$0" && echo ready && exec sleep 3600';
-  const holder = spawn('unshare', [
-    '-U',
-    '--map-current-user',
-    '--keep-caps',
-    '-m',
-    'sh',
-    '-c',
-    script,
-    folder,
-    options,
-  ]);
-  await once(holder.stdout, 'data');
-  return holder;
+/** A shell that is given one command after the other: only it keeps the powers over its namespace that unshare gave. */
+class Shell {
+  private readonly child: ChildProcessWithoutNullStreams;
+
+  constructor([program = '', ...args]: string[]) {
+    this.child = spawn(program, args);
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  async run(command: string): Promise<void> {
+    const answered = once(this.child.stdout, 'data') as Promise<[Buffer]>;
+    this.child.stdin.write(`${command}; echo $?\n`);
+    const [status] = await answered;
+    if (status.toString().trim() !== '0') throw new Error(`${command}: exit status ${status.toString()}`);
+  }
+
+  end(): void {
+    this.child.stdin.end();
+  }
 }
