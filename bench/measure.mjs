@@ -53,6 +53,13 @@ export async function run([program, ...args], options = {}) {
   return { seconds, ...texts };
 }
 
+/** How long some work takes, in seconds. @param {() => Promise<unknown>} work */
+export async function seconds(work) {
+  const begun = process.hrtime.bigint();
+  await work();
+  return Number(process.hrtime.bigint() - begun) / 1e9;
+}
+
 /**
  * Wall and processor time of a short program, by bash's own `time`: to the millisecond, without bash's start.
  * @param {string[]} command

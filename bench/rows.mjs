@@ -1,5 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { againstBare, debianAtOnce } from './many.mjs';
 import { atEnd, pairs, run, timed } from './measure.mjs';
 import {
   account,
@@ -20,7 +21,7 @@ import {
  */
 
 /** Each measures one thing and gives its rows, or says why it cannot. @type {Record<string, (options: Options) => Promise<Row[] | string>>} */
-export const benches = { createcluster, initdb, backup, list };
+export const benches = { createcluster, initdb, many, backup, list };
 
 async function createcluster({ runs = 7 }) {
   if (!existsSync('/usr/bin/pg_createcluster')) return 'pg_createcluster is not installed';
@@ -65,6 +66,18 @@ async function initdb({ runs = 7 }) {
   };
   const against = '`initdb` (synced) + `pg_ctl -w start`';
   return [{ what: 'create to ready', against, reach: 1.5, unit: 's', pairs: await pairs(runs, created, bare) }];
+}
+
+async function many({ runs = 5 }) {
+  const installation = await chosen();
+  const measured = await againstBare(installation, runs);
+  let beside = '';
+  if (existsSync('/usr/bin/pg_createcluster') && process.getuid() === 0) {
+    const { up, elapsed } = await debianAtOnce(installation.major);
+    beside = `; 16 × \`pg_createcluster --start\` at once: ${up} of 16 came up, in ${elapsed.toFixed(1)} s`;
+  }
+  const against = `16 × \`initdb\` + \`pg_ctl -w start\` at once${beside}`;
+  return [{ what: '16 creates at once, all ready', against, reach: 1.25, unit: 's', pairs: measured }];
 }
 
 async function backup({ runs = 5, scale }) {

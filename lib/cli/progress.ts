@@ -4,9 +4,9 @@ import type { ProgressEvent } from '../task.ts';
 import type { Output, ProgressView } from './reporter.ts';
 import type { Paint } from './table.ts';
 
-/** How often a step that takes long is told of where there is no terminal. */
-const heartbeatMs = 10_000;
+/** A step that takes longer than this is told of where there is no terminal, and then again and again. */
 const firstWordMs = 1000;
+const heartbeatMs = 10_000;
 
 function ended(event: Extract<ProgressEvent, { type: 'end' }>): string {
   return `${event.title} ${event.seconds.toFixed(1)} s${event.detail === undefined ? '' : ` (${event.detail})`}`;
@@ -14,32 +14,64 @@ function ended(event: Extract<ProgressEvent, { type: 'end' }>): string {
 
 /** One plain line a finished step; a step that takes long says where it is. For pipes, files and cron. */
 export function plainProgress(output: Output, paint: Paint): ProgressView {
-  const lastTold = new Map<string, number>();
+  const steps = new Map<string, LongStep>();
+  const stop = (key: string): void => {
+    steps.get(key)?.end();
+    steps.delete(key);
+  };
   return {
     show(event, instance) {
       const about = instance === undefined ? '' : `${instance}: `;
+      const key = 'title' in event ? `${about}${event.title}` : '';
       switch (event.type) {
         case 'begin':
-          lastTold.set(`${instance} ${event.title}`, monotonicMs() - heartbeatMs + firstWordMs);
+          stop(key);
+          steps.set(key, new LongStep((words) => output.err(`${key}: ${words}`)));
           return;
-        case 'progress': {
-          const key = `${instance} ${event.title}`;
-          if (monotonicMs() - (lastTold.get(key) ?? 0) < heartbeatMs) return;
-          lastTold.set(key, monotonicMs());
-          return output.err(`${about}${event.title}: ${event.detail}`);
-        }
+        case 'progress':
+          return steps.get(key)?.note(event.detail);
         case 'end':
+          stop(key);
           return output.err(`${about}${ended(event)}`);
         case 'fail':
-          return output.err(`${about}${event.title} failed after ${event.seconds.toFixed(1)} s`);
+          stop(key);
+          return output.err(`${key} failed after ${event.seconds.toFixed(1)} s`);
         case 'warning':
           return output.err(`${paint.yellow('warning')} ${about}${event.message}`);
         case 'notice':
           return output.err(`${about}${event.message}`);
       }
     },
-    clear: () => undefined,
+    clear: () => {
+      for (const key of [...steps.keys()]) stop(key);
+    },
   };
+}
+
+/** Tells of a step by the clock, so that it is never silent for long, even when it does not say anything itself. */
+class LongStep {
+  private readonly begunMs = monotonicMs();
+  private readonly timer: NodeJS.Timeout;
+  private nextMs = this.begunMs + firstWordMs;
+  private detail = 'going on';
+
+  constructor(tell: (words: string) => void) {
+    this.timer = setInterval(() => {
+      const now = monotonicMs();
+      if (now < this.nextMs) return;
+      this.nextMs = now + heartbeatMs;
+      tell(`${this.detail} (${Math.round((now - this.begunMs) / 1000)} s)`);
+    }, firstWordMs / 2);
+    this.timer.unref();
+  }
+
+  note(detail: string): void {
+    this.detail = detail;
+  }
+
+  end(): void {
+    clearInterval(this.timer);
+  }
 }
 
 /** A spinner for the step that runs, a line for each that has ended. For terminals. */
