@@ -43,7 +43,7 @@ export function plainProgress(output: Output, paint: Paint): ProgressView {
       }
     },
     clear: () => {
-      for (const key of [...steps.keys()]) stop(key);
+      for (const key of steps.keys()) stop(key);
     },
   };
 }

@@ -254,7 +254,7 @@ export function copyFile(from: string, to: string): void {
 export function mayEnter(folder: string): boolean {
   try {
     // Not access(2): that asks for the real user, who may be root while the files are the owner's.
-    statSync(join(folder, '.'));
+    statSync(`${folder}/.`);
     return true;
   } catch {
     return false;
