@@ -1,6 +1,6 @@
-import type { Action, Context, Options, Outcome, Values } from './actions/action.ts';
+import { type Action, type Context, isHostAction, type Options, type Outcome, type Values } from './actions/action.ts';
 import { writeAudit } from './audit.ts';
-import { toAppError } from './errors.ts';
+import { AppError, toAppError } from './errors.ts';
 import { monotonicMs } from './host/clock.ts';
 import { ensureFolder } from './host/files.ts';
 import type { InstanceName } from './instances/names.ts';
@@ -34,7 +34,7 @@ export async function change(
 }
 
 function subjectOf(action: Action, name: InstanceName, options: Values<Options>): InstanceName {
-  return action.target === 'none' ? name : (action.subject?.(name, options) ?? name);
+  return isHostAction(action) ? name : (action.subject?.(name, options) ?? name);
 }
 
 function locksOf({ lock }: Action, name: InstanceName | undefined, subject: InstanceName | undefined): LockWish[] {
@@ -75,7 +75,10 @@ async function journaled(context: Context, { journal: folder }: Request['places'
     journal.close();
     return outcome;
   } catch (error) {
-    if (journal.unfinished.steps.length > 0) task.emit({ type: 'notice', message: 'undoing what was begun' });
+    // Time being up ends the waiting, and kills and removes nothing: the next action finds what was begun in the journal.
+    const leftAlone = error instanceof AppError && error.code === 'STILL_STARTING' && !journal.unfinished.settled;
+    if (leftAlone) throw error;
+    if (journal.unfinished.steps.length > 0) task.emit({ type: 'notice', message: 'clearing up what was begun' });
     // What ended the work must not end the clearing up after it.
     const undoing = { ...context, task: new Task(new AbortController().signal, task.emit) };
     await unwind(folder, journal.unfinished, async (step) => await undoStep(undoing, step));

@@ -47,17 +47,23 @@ export async function recover(operation: Recovering, instance?: string): Promise
 
 async function recoverEntry(operation: Recovering, entry: JournalEntry): Promise<Recovered['outcome']> {
   const { places } = operation;
-  const name = parseName(entry.instance);
-  // The record is the last thing a create writes: where it stands, the instance is whole and nothing may be taken away.
-  const created = entry.steps.some(
-    (step) => step.kind === 'folder' && step.path === instancePaths(places, name).folder,
-  );
-  if (created && readRecord(places, name) !== undefined) {
-    await unwind(places.journal, { ...entry, steps: [] }, async () => undefined);
+  const undo = async (step: UndoStep): Promise<void> => await undoStep(operation, step);
+  if (isWhole(places, entry)) {
+    const scratch = entry.steps.filter((step) => step.kind === 'folder' && step.path.startsWith(`${places.scratch}/`));
+    await unwind(places.journal, { ...entry, steps: scratch }, undo);
     return 'finished';
   }
-  await unwind(places.journal, entry, async (step) => await undoStep(operation, step));
+  await unwind(places.journal, entry, undo);
   return entry.settled ? 'finished' : 'undone';
+}
+
+/** An instance's record is the last thing that is written of it: where it stands, nothing of it may be taken away again. */
+function isWhole(places: Operation['places'], { instance, steps }: JournalEntry): boolean {
+  if (instance === '') return false; // an action on the host
+  const name = parseName(instance);
+  const { folder } = instancePaths(places, name);
+  const made = steps.some((step) => step.kind === 'folder' && step.path === folder);
+  return made && readRecord(places, name) !== undefined;
 }
 
 /** Takes one step back. Each may have been taken back before, or never been made. */

@@ -1,4 +1,14 @@
-import type { Action, Common, Context, InstanceAction, Options, Outcome, Values } from './actions/action.ts';
+import {
+  type Action,
+  changesAnything,
+  type Common,
+  type Context,
+  type InstanceAction,
+  isHostAction,
+  type Options,
+  type Outcome,
+  type Values,
+} from './actions/action.ts';
 import { AppError, isAbort, toAppError } from './errors.ts';
 import { type InstanceName, meansSeveral, parseName, select } from './instances/names.ts';
 import type { Places } from './instances/places.ts';
@@ -37,22 +47,18 @@ export interface Report {
  * Loads what only actions that change something need: half of the program, and the slow half. Everything of ours is to be
  * loaded before root's powers are given up, as the program's own files may be out of reach afterwards.
  */
-export async function prepare(action: Action): Promise<void> {
-  if (action.changes) await import('./change.ts');
+export async function prepare(action: Action, options: Values<Options>): Promise<void> {
+  if (changesAnything(action, options)) await import('./change.ts');
 }
 
 /** Does what is asked, on every instance selected; a failure on one does not hold up the others. */
 export async function perform(request: Request, signal: AbortSignal, tell: Listener): Promise<Report> {
   const { action, selector, places } = request;
   action.check?.(request.options, request.common);
-  if (action.target === 'none') {
-    const { run } = action;
-    return {
-      several: false,
-      results: [
-        await attempt(request, undefined, signal, tell, async (context) => await run(context, request.options)),
-      ],
-    };
+  if (isHostAction(action)) {
+    const selected = action.target === 'some' ? select(selector ?? 'all', instanceNames(places)) : [];
+    const work: Work = async (context) => await action.run(context, request.options, selected);
+    return { several: false, results: [await attempt(request, undefined, signal, tell, work)] };
   }
   const names = targets(action, selector, places);
   const several = meansSeveral(selector ?? '');
@@ -123,7 +129,7 @@ function explain(thrown: unknown, signal: AbortSignal): AppError {
 }
 
 async function run(request: Request, name: InstanceName | undefined, task: Task, work: Work): Promise<Outcome> {
-  if (!request.action.changes) return await work(readingContext(request, task));
+  if (!changesAnything(request.action, request.options)) return await work(readingContext(request, task));
   const { change } = await import('./change.ts');
   return await change(request, name, task, work);
 }

@@ -62,8 +62,8 @@ interface Declaration<O extends Options> {
   options: O;
   /** How it locks the instance it works on. */
   lock: 'none' | 'shared' | 'exclusive';
-  /** Whether it changes anything: then it has a journal. */
-  changes: boolean;
+  /** Whether it changes anything, which its options may decide: then it has a journal. */
+  changes: boolean | ((options: Values<O>) => boolean);
   /** Throws for values that can be seen to be wrong without looking at anything: before a lock or a folder is made. */
   check?: (options: Values<O>, common: Common) => void;
   /** Set for an action that takes something away: what it is about to do, as a person is asked. */
@@ -78,13 +78,22 @@ export interface InstanceAction<O extends Options = Options> extends Declaration
   run(context: Context, name: InstanceName, options: Values<O>): Promise<Outcome>;
 }
 
-/** An action on the host or the whole root. */
+/** An action on the host or the whole root; with `some`, a selector may narrow it to some of the instances. */
 export interface HostAction<O extends Options = Options> extends Declaration<O> {
-  target: 'none';
-  run(context: Context, options: Values<O>): Promise<Outcome>;
+  target: 'none' | 'some';
+  /** @param selected all instances, unless a selector has narrowed that; none with the target `none` */
+  run(context: Context, options: Values<O>, selected: readonly InstanceName[]): Promise<Outcome>;
 }
 
 export type Action = InstanceAction | HostAction;
+
+export function isHostAction(action: Action): action is HostAction {
+  return action.target === 'none' || action.target === 'some';
+}
+
+export function changesAnything({ changes }: Action, options: Values<Options>): boolean {
+  return typeof changes === 'function' ? changes(options) : changes;
+}
 
 /** Declares an action on instances; the types of its option values follow from the declaration. */
 export function instanceAction<const O extends Options>(action: InstanceAction<O>): InstanceAction {

@@ -54,6 +54,7 @@ export const actions = {
     'finish or undo what killed operations left',
     async () => (await import('./recover.ts')).recover,
   ),
+  diagnose: entry('host', 'what is wrong, why, and what to type', async () => (await import('./diagnose.ts')).diagnose),
   audit: entry('host', 'who did what, and what came of it', async () => (await import('./audit.ts')).audit),
   config: entry(
     'host',
@@ -63,6 +64,9 @@ export const actions = {
 } as const satisfies Record<string, Entry>;
 
 export type ActionName = keyof typeof actions;
+
+/** Other words for an action, as people know them from other tools. */
+export const aliases: Readonly<Record<string, ActionName>> = { doctor: 'diagnose' };
 
 function entry(group: Entry['group'], summary: string, load: Entry['load']): Entry {
   return { group, summary, load };

@@ -1,14 +1,20 @@
 import { AppError } from '../errors.ts';
+import { accessProblem, fixPermissions } from '../instances/access.ts';
 import { startInstance } from '../instances/lifecycle.ts';
+import { instancePaths } from '../instances/places.ts';
 import { type InstanceRecord, writeRecord } from '../instances/record.ts';
 import { livePostmaster } from '../postgres/postmaster.ts';
 import type { Port } from '../host/ports.ts';
 import { defaultRange, parsePort, parseRange, type PortRange } from '../ports/leases.ts';
-import { type Context, instanceAction, type Values } from './action.ts';
+import { type Context, instanceAction, type Outcome, type Values } from './action.ts';
 import { defaultTimeoutMs, installationOf, openInstance, summaryOutcome } from './shared.ts';
 
 const options = {
   port: { type: 'string', alias: 'p', describe: 'move it to this port before; auto for a free one' },
+  'fix-permissions': {
+    type: 'boolean',
+    describe: 'give the data directory back to the account that runs the servers, mode 0700',
+  },
   'port-range': { type: 'string', describe: 'where auto looks for a free port (default 5433-5499)' },
 } as const;
 
@@ -21,12 +27,18 @@ export const start = instanceAction({
     ['./manage.ts --action start --instance client-a', 'start one'],
     ["./manage.ts --action start --instance 'client-*' --jobs 4", 'start several, four at once'],
     ['./manage.ts start client-a --port auto', 'move it to a free port first: another program has taken its own'],
+    ['./manage.ts start client-a --fix-permissions', 'when the data has come from a container and belongs to its user'],
   ],
   options,
   target: 'existing',
   lock: 'exclusive',
   changes: true,
   async run(context, name, given) {
+    if (given['fix-permissions'] === true) {
+      const folders = instancePaths(context.places, name);
+      if (context.dryRun) return wouldRepair(name, accessProblem(folders));
+      await context.task.step('fix permissions', async () => fixPermissions(name, folders));
+    }
     const { record: before, paths, archiveFolder } = openInstance(context, name);
     if (given.port !== undefined && livePostmaster(paths.data) !== undefined) {
       throw new AppError('USAGE', `${name} runs; it can be moved to another port only when it is stopped`, {
@@ -47,6 +59,12 @@ export const start = instanceAction({
     return summaryOutcome(context, name);
   },
 });
+
+/** What is not ours to read may be all there is to see of the instance: so it is said before anything of it is read. */
+function wouldRepair(name: string, problem: string | undefined): Outcome {
+  const why = problem === undefined ? '' : `: ${problem}`;
+  return { data: { name }, text: [{ line: `would repair owner and mode of the data of ${name}, and start it${why}` }] };
+}
 
 function holderOf({ places }: Context, { id: instanceId, name: instance, committedBytes }: InstanceRecord) {
   return { purpose: 'postgres' as const, instanceId, instance, root: places.root, committedBytes };

@@ -2,16 +2,25 @@ import { lastBackups } from '../backups/summary.ts';
 import { exitStatus } from '../errors.ts';
 import { asSuperuser } from '../instances/connection.ts';
 import { instancePaths } from '../instances/places.ts';
-import { readRecord } from '../instances/record.ts';
+import { type InstanceRecord, readRecord } from '../instances/record.ts';
 import { type Summary, summarize } from '../instances/summary.ts';
 import { withClient } from '../postgres/sql.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { type Context, instanceAction, type Text } from './action.ts';
 import { moment } from './shared.ts';
 
+interface ClientGroup {
+  user: string;
+  application: string;
+  state: string;
+  count: number;
+}
+
 interface Connections {
   used: number;
   max: number;
+  /** Sessions that are alike, the most first. */
+  clients: ClientGroup[];
 }
 
 export const status = instanceAction({
@@ -28,14 +37,16 @@ export const status = instanceAction({
   lock: 'none',
   changes: false,
   async run(context, name) {
-    const summary = summarize(context, name);
-    const record = summary.state === 'creating' ? undefined : tryRecord(context, summary);
-    const connections =
-      summary.state === 'running' && record ? await countConnections(context, summary, record.port) : undefined;
-    const max = record?.maxConnections ?? null;
+    const seen = summarize(context, name);
+    const record = seen.state === 'creating' ? undefined : tryRecord(context, seen);
+    const asked = seen.state === 'running' && record ? await askConnections(context, record) : undefined;
+    // A server that is there and does not answer is no running one.
+    const summary: Summary = typeof asked === 'string' ? { ...seen, state: 'starting', message: asked } : seen;
+    const connections = typeof asked === 'object' ? asked : undefined;
     const data = {
       ...summary,
-      connections: { used: connections?.used ?? null, max: connections?.max ?? max },
+      connections: { used: connections?.used ?? null, max: connections?.max ?? record?.maxConnections ?? null },
+      clients: connections?.clients ?? [],
       memory: { committedBytes: record?.committedBytes ?? null },
       ...lastBackups(context.places, name),
     };
@@ -56,36 +67,44 @@ function tryRecord({ places }: Context, { name, state }: Summary) {
   }
 }
 
-/** Over the socket as the superuser, for whom slots are kept when clients have taken all others. */
-async function countConnections(
-  { places, task }: Context,
-  { name }: Summary,
-  port: number,
-): Promise<Connections | undefined> {
-  const address = asSuperuser(instancePaths(places, name as never), { port: port as never });
+/** A server that has not said anything for so long is told as one that does not answer, in milliseconds. */
+const patienceMs = 2000;
+
+/**
+ * Who is connected; asked over the socket as the superuser, for whom slots are kept when clients have taken all others.
+ * @returns why there is no answer, where there is none
+ */
+async function askConnections({ places, task }: Context, record: InstanceRecord): Promise<Connections | string> {
+  const address = asSuperuser(instancePaths(places, record.name), record);
   try {
-    return await withClient({ ...address, signal: task.signal, timeoutMs: 3000 }, async (client) => {
+    return await withClient({ ...address, signal: task.signal, timeoutMs: patienceMs }, async (client) => {
       const { rows } = await client.query<Connections>(
-        `select count(*) filter (where backend_type = 'client backend' and pid <> pg_backend_pid())::int as used,
-                current_setting('max_connections')::int as max
-           from pg_stat_activity`,
+        `with clients as (
+           select usename as user, application_name as application, state, count(*)::int as count
+             from pg_stat_activity
+            where backend_type = 'client backend' and pid <> pg_backend_pid()
+            group by 1, 2, 3 order by 4 desc
+         )
+         select coalesce(sum(count), 0)::int as used, current_setting('max_connections')::int as max,
+                coalesce(json_agg(clients), '[]') as clients
+           from clients`,
       );
-      return rows[0];
+      return rows[0] ?? 'its list of sessions is empty';
     });
   } catch (error) {
     task.signal.throwIfAborted();
-    task.warn(`${name} does not answer: ${(error as Error).message}`);
-    return undefined;
+    return `its process lives, but does not answer: ${(error as Error).message}`;
   }
 }
 
 function page(
   data: Summary & {
     connections: { used: number | null; max: number | null };
+    clients: ClientGroup[];
     memory: { committedBytes: number | null };
   } & ReturnType<typeof lastBackups>,
 ): Text {
-  const { lastBackup, lastVerifiedBackup, connections, memory } = data;
+  const { lastBackup, lastVerifiedBackup, memory } = data;
   const fields: [string, string][] = [
     ['instance', data.name],
     ['state', data.state],
@@ -93,7 +112,7 @@ function page(
     ['port', String(data.port ?? '-')],
     ['version', data.version === null ? '-' : `PostgreSQL ${data.version}`],
     ['template', data.template ?? '-'],
-    ['connections', `${connections.used ?? '-'} of ${connections.max ?? '-'}`],
+    ['connections', connectionLine(data)],
     ['memory', memory.committedBytes === null ? '-' : `${humanBytes(memory.committedBytes)} committed`],
     ['last backup', lastBackup ? `${lastBackup.id}, ${lastBackup.state}` : 'none'],
     [
@@ -105,4 +124,23 @@ function page(
     ['data', data.dataDirectory],
   ];
   return { fields };
+}
+
+/** Used and possible, and who has them where they run short (pgmonitor's threshold of 75 %). */
+function connectionLine({
+  connections,
+  clients,
+}: {
+  connections: { used: number | null; max: number | null };
+  clients: ClientGroup[];
+}): string {
+  const { used, max } = connections;
+  const line = `${used ?? '-'} of ${max ?? '-'}`;
+  if (used === null || max === null || used < max * 0.75) return line;
+  const who = clients
+    .slice(0, 3)
+    .map(
+      ({ user, application, state, count }) => `${count} ${state} of ${user}${application ? ` (${application})` : ''}`,
+    );
+  return [line, ...who].join('\n');
 }

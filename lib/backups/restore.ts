@@ -2,29 +2,24 @@ import { dirname, join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { nowIso } from '../host/clock.ts';
 import {
-  copyFile,
   ensureFolder,
   exists,
-  listFolder,
   makeFolder,
   moveForGood,
   readText,
   removeFile,
   removeFolder,
-  syncFolder,
   writeFileForGood,
 } from '../host/files.ts';
-import { poll } from '../host/wait.ts';
 import { quoteSetting, Raw, recoveryConfiguration, shellCommand } from '../instances/configure.ts';
 import { asSuperuser } from '../instances/connection.ts';
-import { launch, startInstance, stopInstance } from '../instances/lifecycle.ts';
+import { launch, startInstance } from '../instances/lifecycle.ts';
 import { type InstancePaths, instancePaths } from '../instances/places.ts';
 import { type InstanceRecord, writeRecord } from '../instances/record.ts';
 import type { Operation } from '../operation.ts';
 import type { Installation } from '../postgres/installations.ts';
 import { type Lsn, parseLsn } from '../postgres/lsn.ts';
-import { superuser } from '../postgres/initdb.ts';
-import { livePostmaster, systemIdentifierOf } from '../postgres/postmaster.ts';
+import { livePostmaster } from '../postgres/postmaster.ts';
 import { stopServer } from '../postgres/server.ts';
 import { type Client, withClient } from '../postgres/sql.ts';
 import { backupFolder } from './catalogue.ts';
@@ -32,6 +27,7 @@ import type { RestorePlan } from './restore-plan.ts';
 import { archiveOfBackup } from './repository.ts';
 import { installRestoreScript } from './restore-script.ts';
 import { scratchFolder } from './scratch.ts';
+import { collectNewestWal } from './newest-wal.ts';
 import { keptFiles, timestampId } from './take.ts';
 import { unpackBackup } from './unpack.ts';
 
@@ -80,12 +76,22 @@ export async function restoreInstance(operation: Operation, options: RestoreOpti
   const quarantine = await replaceData(operation, options, paths, join(scratch, 'data'));
   writeRecoverySettings(operation, paths, options);
   journal.intend({ kind: 'server', dataDirectory: paths.data });
-  await recoverTo(operation, options, paths, complete);
+  const restored = { ...record, restored: { at: nowIso(), backupId: plan.backup.id } };
+  const keep = (): void => {
+    writeRecord(places, restored);
+    journal.settle({ kind: 'folder', path: scratch });
+  };
+  try {
+    await recoverTo(operation, options, paths, complete);
+  } catch (error) {
+    // It goes on recovering by itself, and what it comes to is what was asked for.
+    if (error instanceof AppError && error.code === 'STILL_STARTING') keep();
+    throw error;
+  }
   const reached = await withClient(superuserOf(operation, paths, record), whereItEnded);
   removeFile(join(paths.data, recoveryConfiguration));
   await startInstance(task, options.installation, paths, record, options);
-  writeRecord(places, { ...record, restored: { at: nowIso(), backupId: plan.backup.id, timeline: reached.timeline } });
-  journal.settle({ kind: 'folder', path: scratch });
+  keep();
   await removeFolder(scratch);
   return { ...reached, quarantine };
 }
@@ -102,39 +108,6 @@ async function prepareFolder({ places, journal }: Operation, paths: InstancePath
   makeFolder(paths.folder);
   for (const name of keptFiles)
     writeFileForGood(join(paths.folder, name), readText(join(backup, 'instance', name)) ?? '');
-}
-
-/**
- * Sees to it that the recovery can go to the newest transaction of the instance that the backup is of: a running one is told
- * to archive what it is writing; what a stopped one has not archived is taken along, and so is what the running one that is
- * to be replaced archives no more.
- * @returns false when that instance is gone, so that nobody can say what it wrote last
- */
-async function collectNewestWal(operation: Operation, options: RestoreOptions, restored: string): Promise<boolean> {
-  const { places, task, journal } = operation;
-  const { plan, record } = options;
-  const source = instancePaths(places, plan.backup.instance.name);
-  if (systemIdentifierOf(source.data) !== plan.backup.instance.systemIdentifier) return false;
-  const archive = archiveOfBackup(places, plan.backup.instance.name, plan.backup.instance.id);
-  const inPlace = record.name === plan.backup.instance.name;
-  const running = livePostmaster(source.data);
-  if (running !== undefined) {
-    const archived = await archiveRest(operation, { host: source.socket, port: running.port }, archive);
-    if (!inPlace) {
-      if (archived) return true;
-      throw new AppError(
-        'RESTORE_TARGET',
-        `${plan.backup.instance.name} does not archive its newest WAL, so a restore would miss it`,
-        {
-          hint: `see why with: ./manage.ts --action logs --instance ${plan.backup.instance.name}`,
-        },
-      );
-    }
-    journal.intend({ kind: 'stopped', instance: record.name });
-    await stopInstance(task, source, record, { mode: 'fast', timeoutMs: 120_000 });
-  }
-  takeAlongWal(source.data, restored, archive);
-  return true;
 }
 
 /** Moves the old data to quarantine and the new into its place. */
@@ -163,35 +136,6 @@ function moveIn({ journal }: Operation, from: string, to: string): void {
   journal.intend({ kind: 'move', from, to });
   ensureFolder(dirname(to));
   moveForGood(from, to);
-}
-
-/** Has a server archive the segment it is writing. False when that is not done in time. */
-async function archiveRest(
-  { task }: Operation,
-  address: { host: string; port: number },
-  archiveFolder: string,
-): Promise<boolean> {
-  return await task.step('archive the newest WAL', async () => {
-    const options = { ...address, user: superuser, database: 'postgres', signal: task.signal, timeoutMs: 60_000 };
-    const name = await withClient(options, async (client) => {
-      const { rows } = await client.query<{ name: string }>('select pg_walfile_name(pg_switch_wal()) as name');
-      return rows[0]?.name ?? '';
-    });
-    const arrived = (): true | undefined => (exists(join(archiveFolder, name)) ? true : undefined);
-    return (await poll(arrived, { signal: task.signal, timeoutMs: 30_000 })) ?? false;
-  });
-}
-
-function takeAlongWal(oldData: string, newData: string, archiveFolder: string): void {
-  const from = join(oldData, 'pg_wal');
-  const to = join(newData, 'pg_wal');
-  for (const name of listFolder(from)) {
-    if (!/^[0-9A-F]{24}$|^[0-9A-F]{8}\.history$/.test(name) || exists(join(archiveFolder, name))) continue;
-    // The backup's own copy of a segment may be cut short where the backup ended.
-    removeFile(join(to, name));
-    copyFile(join(from, name), join(to, name));
-  }
-  syncFolder(to);
 }
 
 /** In force until the server has recovered; a server that is started again before that goes on where it was. */

@@ -42,7 +42,8 @@ export async function overview(): Promise<string> {
 
 /** `--action X --help`. */
 export async function actionHelp(action: Action): Promise<string> {
-  const object = action.target === 'none' ? '' : ' --instance SELECTOR';
+  const object =
+    action.target === 'none' ? '' : action.target === 'some' ? ' [--instance SELECTOR]' : ' --instance SELECTOR';
   const lines = [`Usage: ./manage.ts --action ${action.name}${object} [options]`, '', `${capital(action.summary)}.`];
   if (action.details !== undefined)
     lines.push('', ...action.details.split('\n').flatMap((paragraph) => wrap(paragraph, width)));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { AppError, exitStatus, toAppError } from '../errors.ts';
 import { exists, readCallersFile } from '../host/files.ts';
 import { projectDirectory } from '../host/project.ts';
-import type { Action, Common } from '../actions/action.ts';
+import { type Action, changesAnything, type Common, isHostAction } from '../actions/action.ts';
 import type { Places } from '../instances/places.ts';
 import { parse, type Parsed, readStyle, type Style } from './parse.ts';
 import type { Output, ProgressView } from './reporter.ts';
@@ -61,13 +61,14 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
   const { action, options, common: flags } = parsed;
   // Loaded before root's powers are given up: afterwards the program's own files may be out of reach.
   const { perform, prepare } = await import('../runner.ts');
-  await prepare(action);
+  await prepare(action, options);
   const view = await chooseView(style, output, paint);
   const prompt = action.confirm === undefined ? undefined : (await import('./confirm.ts')).confirm;
   const [callerFolder, environment] = [process.cwd(), process.env];
   const settings = resolveSettings(flags, environment, callerFolder);
   const places = resolvePlaces(settings);
-  if (action.changes && !flags['dry-run']) tellDefaultRoot(settings, places, view);
+  const changes = changesAnything(action, options);
+  if (changes && !flags['dry-run']) tellDefaultRoot(settings, places, view);
   const selector = parsed.selector ?? defaultSelector(action);
   const question = selector === undefined ? undefined : action.confirm?.(selector, options);
   if (question !== undefined && !flags.yes && !flags['dry-run']) await prompt?.(question, selector ?? '');
@@ -81,7 +82,7 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
         options: { ...options, ...describeSettings(action, settings, places) },
         common: commonOf(flags, settings, callerFolder),
         places,
-        jobs: Math.max(1, flags.jobs ?? defaultJobs(action)),
+        jobs: Math.max(1, flags.jobs ?? defaultJobs(changes)),
       },
       signal,
       (event, instance) => view.show(event, instance),
@@ -104,12 +105,12 @@ function tellDefaultRoot({ root }: Settings, places: Places, view: ProgressView)
 
 /** The old tool's default instance; an action that takes something away must be told which. */
 function defaultSelector(action: Action): string | undefined {
-  return action.target === 'none' || action.confirm !== undefined ? undefined : 'main';
+  return isHostAction(action) || action.confirm !== undefined ? undefined : 'main';
 }
 
 /** Reading is done side by side, and changing one after the other unless asked otherwise. */
-function defaultJobs(action: Action): number {
-  return action.changes ? 1 : 8;
+function defaultJobs(changes: boolean): number {
+  return changes ? 1 : 8;
 }
 
 /** `config` shows the settings; the rest of the program only knows what they come to. */

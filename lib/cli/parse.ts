@@ -1,6 +1,6 @@
 import yargs, { type Argv, type Options as YargsOptions } from 'yargs';
 import type { Action, Options, Values } from '../actions/action.ts';
-import { type ActionName, actions, isActionName } from '../actions/index.ts';
+import { type ActionName, actions, aliases, isActionName } from '../actions/index.ts';
 import { AppError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { addressOptions, commonOptions } from './options.ts';
@@ -128,7 +128,8 @@ export async function parse(argv: readonly string[], version: string, style: Sty
 
 function knownAction(name: string): ActionName {
   if (isActionName(name)) return name;
-  const meant = nearest(name, Object.keys(actions));
+  if (Object.hasOwn(aliases, name)) return aliases[name] as ActionName;
+  const meant = nearest(name, [...Object.keys(actions), ...Object.keys(aliases)]);
   throw new AppError('USAGE', `there is no action "${name}"${meant ? `; did you mean ${meant}?` : ''}`, {
     hint: 'all actions are shown by: ./manage.ts --help',
   });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { poll } from './wait.ts';
 import { asCaller } from './users.ts';
 
@@ -87,6 +87,32 @@ export function workingFolder(pid: number): string | undefined {
       return undefined;
     }
   });
+}
+
+/**
+ * The processes that stand in a folder, by whatever path they came there (a container has its own). Those that we may not
+ * look into are not among them; nor is anything on a system without /proc.
+ */
+export function standingIn(folder: string): number[] {
+  if (!onLinux) return [];
+  return asCaller(() => {
+    const wanted = identityOf(folder);
+    return wanted === undefined ? [] : allPids().filter((pid) => identityOf(`/proc/${pid}/cwd`) === wanted);
+  });
+}
+
+function identityOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path);
+    return `${dev} ${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whose process it is; undefined when gone, or on a system without /proc. */
+export function processUser(pid: number): number | undefined {
+  return onLinux ? statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid : undefined;
 }
 
 /** The argument list of a process; empty when gone. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ensureFolder, exists, readCallersFile, readText, writeFileForGood } from '../host/files.ts';
+import { ensureFolder, exists, readCallersFile, readText, removeFile, writeFileForGood } from '../host/files.ts';
 import { projectDirectory } from '../host/project.ts';
 import { dataOwner } from '../host/users.ts';
 import { superuser } from '../postgres/initdb.ts';
@@ -30,6 +30,8 @@ export function writeOwnConfiguration(paths: InstancePaths, identity: ServerIden
   writeIfChanged(paths.archiveScript, template('archive-wal.sh'), 0o700);
   writeIfChanged(join(paths.data, ownConfiguration), renderOwnConfiguration(paths, identity));
   writeIfChanged(join(paths.data, 'pg_ident.conf'), renderIdent());
+  // A restore whose waiting ended before its recovery did could not take these away.
+  if (!exists(join(paths.data, 'recovery.signal'))) removeFile(join(paths.data, recoveryConfiguration));
   ensureIncluded(paths);
 }
 

@@ -4,13 +4,15 @@ import { poll } from '../host/wait.ts';
 import { describeListener, moveHint, portInUse } from '../ports/leases.ts';
 import type { Installation } from '../postgres/installations.ts';
 import { livePostmaster, type PostmasterFile } from '../postgres/postmaster.ts';
-import { startServer, type StopMode, stopServer, waitUntilReady } from '../postgres/server.ts';
+import { startFailed, startServer, type StopMode, stopServer, waitUntilReady } from '../postgres/server.ts';
 import { sqlState } from '../postgres/sql.ts';
 import type { Task } from '../task.ts';
+import { explainingAccess } from './access.ts';
 import { writeOwnConfiguration } from './configure.ts';
 import { asRole, asSuperuser, assertIdentity, isRefusedLogin } from './connection.ts';
-import { markLogs, wordsSince } from './logs.ts';
+import { lastLogLines, markLogs, wordsSince } from './logs.ts';
 import type { InstancePaths } from './places.ts';
+import { assertStartable, dataInUse, explainStart } from './preflight.ts';
 import type { InstanceRecord } from './record.ts';
 import { observe } from './state.ts';
 
@@ -22,7 +24,7 @@ export interface StartOptions {
 /**
  * Starts an instance and waits until it is proven to answer: its process lives, its status line says ready, and a query on
  * its own database comes back with its own system identifier. Already running is success.
- * @throws PORT_IN_USE, START_FAILED, STILL_STARTING (the server is left alone), WRONG_SERVER
+ * @throws PORT_IN_USE, STILL_STARTING (the server is left alone), WRONG_SERVER, the code of a known cause, else START_FAILED
  */
 export async function startInstance(
   task: Task,
@@ -31,8 +33,20 @@ export async function startInstance(
   record: InstanceRecord,
   options: StartOptions,
 ): Promise<void> {
-  await launch(task, installation, paths, record, options);
-  await proveAnswering(task, paths, record, options.timeoutMs);
+  const launched = await launch(task, installation, paths, record, options);
+  try {
+    await proveAnswering(task, paths, record, options.timeoutMs);
+  } catch (error) {
+    // A recovery that ends short of its target lets readers in for a moment before it fails.
+    task.signal.throwIfAborted();
+    throw (await launched?.endedSince()) ?? error;
+  }
+}
+
+/** A server that has said it is ready. */
+export interface Launched {
+  /** Why it has ended after all, or undefined while it lives. */
+  endedSince(): Promise<AppError | undefined>;
 }
 
 /** As `startInstance`, without asking for the instance's own database: that may not be there yet. */
@@ -42,15 +56,36 @@ export async function launch(
   paths: InstancePaths,
   record: Pick<InstanceRecord, 'name' | 'port'>,
   { archiveFolder, timeoutMs }: StartOptions,
-): Promise<void> {
-  if (livePostmaster(paths.data) !== undefined) return await awaitRunning(task, paths, timeoutMs);
+): Promise<Launched | undefined> {
+  const { name } = record;
+  const running = explainingAccess(name, paths, () => livePostmaster(paths.data));
+  if (running !== undefined) {
+    // Ours listens where the record says; a file that is still being written says nothing yet.
+    if (running.port !== 0 && running.port !== record.port) throw dataInUse(record, running.pid, running.port);
+    await awaitRunning(task, paths, name, timeoutMs);
+    return undefined;
+  }
+  await assertStartable(task, installation, paths, record);
   await assertPortFree(record.port);
-  writeOwnConfiguration(paths, { name: record.name, port: record.port, archiveFolder });
-  await task.step('start', async (step) => {
+  explainingAccess(name, paths, () => writeOwnConfiguration(paths, { name, port: record.port, archiveFolder }));
+  return await task.step('start', async (step) => {
     const mark = markLogs(paths);
     const server = await startServer(installation, { dataDirectory: paths.data, outputFile: paths.output });
-    const words = (): string => wordsSince(paths, mark);
-    await waitUntilReady(server, task, { timeoutMs, progress: step.progress, words });
+    const telling = {
+      words: () => wordsSince(paths, mark),
+      explain: (said: string) => explainStart(paths, record, said),
+      unknownHint: `see the whole log with: ./manage.ts logs ${name}`,
+    };
+    await waitUntilReady(server, task, { timeoutMs, progress: step.progress, ...telling });
+    const ended = (): true | undefined => (server.daemon.ended() === undefined ? undefined : true);
+    return {
+      async endedSince() {
+        const gone =
+          livePostmaster(paths.data)?.status !== 'ready' &&
+          (await poll(ended, { signal: task.signal, timeoutMs: 2000 }));
+        return gone ? await startFailed(server, task, telling) : undefined;
+      },
+    };
   });
 }
 
@@ -60,10 +95,15 @@ async function assertPortFree(port: Port): Promise<void> {
 }
 
 /** Waits for a server that somebody else has started. */
-async function awaitRunning(task: Task, paths: InstancePaths, timeoutMs: number): Promise<void> {
+async function awaitRunning(task: Task, paths: InstancePaths, name: string, timeoutMs: number): Promise<void> {
   const probe = (): PostmasterFile | undefined => {
     const file = livePostmaster(paths.data);
-    if (file === undefined) throw new AppError('START_FAILED', 'the server that was starting has ended');
+    if (file === undefined) {
+      throw new AppError('START_FAILED', 'the server that was starting has ended', {
+        hint: `start it again and see why: ./manage.ts start ${name}`,
+        output: lastLogLines(paths, 15).join('\n'),
+      });
+    }
     return file.status === 'ready' ? file : undefined;
   };
   const ready = await poll(probe, { signal: task.signal, timeoutMs });
@@ -100,7 +140,7 @@ export async function stopInstance(
   { mode, timeoutMs }: { mode: StopMode; timeoutMs: number },
 ): Promise<boolean> {
   const { postmaster } = observe(paths, record);
-  const running = postmaster ?? livePostmaster(paths.data);
+  const running = postmaster ?? explainingAccess(record.name, paths, () => livePostmaster(paths.data));
   if (running === undefined) return false;
   await task.step('stop', async () => await stopServer(running.pid, mode, timeoutMs, task.signal));
   return true;

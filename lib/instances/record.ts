@@ -4,6 +4,7 @@ import { AppError } from '../errors.ts';
 import { exists, listFolder, readJson, writeJson } from '../host/files.ts';
 import type { Port } from '../host/ports.ts';
 import { listJournal } from '../journal.ts';
+import { explainingAccess } from './access.ts';
 import { type InstanceName, notFound, sameName } from './names.ts';
 import { instancePaths, type Places } from './places.ts';
 
@@ -30,7 +31,7 @@ const recordSchema = z.object({
     settings: z.record(z.string(), z.string()).optional(),
   }),
   /** When data was last replaced by a restore, and from which backup. */
-  restored: z.object({ at: z.string(), backupId: z.string(), timeline: z.number() }).optional(),
+  restored: z.object({ at: z.string(), backupId: z.string() }).optional(),
 });
 
 /** What cannot be observed of an instance; the rest is looked at each time. */
@@ -38,9 +39,12 @@ export type InstanceRecord = z.output<typeof recordSchema>;
 
 export { recordSchema };
 
-/** The record, or undefined when there is no whole instance of this name. @throws FILE_DAMAGED */
+/** The record, or undefined when there is no whole instance of this name. @throws FILE_DAMAGED, DATA_PERMISSIONS */
 export function readRecord(places: Places, name: InstanceName): InstanceRecord | undefined {
-  return readJson(instancePaths(places, name).record, recordSchema as unknown as z.ZodType<InstanceRecord>);
+  const paths = instancePaths(places, name);
+  return explainingAccess(name, paths, () =>
+    readJson(paths.record, recordSchema as unknown as z.ZodType<InstanceRecord>),
+  );
 }
 
 export function writeRecord(places: Places, record: InstanceRecord): void {

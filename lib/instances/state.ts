@@ -6,6 +6,8 @@ import {
   systemIdentifierOf,
   wasShutDown,
 } from '../postgres/postmaster.ts';
+import { AppError } from '../errors.ts';
+import { explainingAccess } from './access.ts';
 import type { InstancePaths } from './places.ts';
 import type { InstanceRecord } from './record.ts';
 
@@ -21,6 +23,17 @@ export interface Observed {
 
 /** Looks at an instance's files and process. Asks no server anything, so it cannot hang. */
 export function observe(paths: InstancePaths, record: InstanceRecord): Observed {
+  try {
+    return explainingAccess(record.name, paths, () => look(paths, record));
+  } catch (error) {
+    // Data that we may not look at is no reason to fail: that is how it is.
+    if (error instanceof AppError && error.code === 'DATA_PERMISSIONS')
+      return { state: 'broken', message: error.message };
+    throw error;
+  }
+}
+
+function look(paths: InstancePaths, record: InstanceRecord): Observed {
   if (!exists(paths.data)) return { state: 'broken', message: `the data directory ${paths.data} is missing` };
   const identifier = systemIdentifierOf(paths.data);
   if (identifier === undefined) return { state: 'broken', message: `${paths.data} has no control file` };

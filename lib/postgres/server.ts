@@ -5,6 +5,7 @@ import { type Daemon, startDaemon } from '../host/programs.ts';
 import { poll } from '../host/wait.ts';
 import type { Task } from '../task.ts';
 import { type Installation, program } from './installations.ts';
+import { diagnose, type Diagnosis } from './diagnosis.ts';
 import { livePostmaster, type PostmasterFile } from './postmaster.ts';
 
 export interface ServerFiles {
@@ -43,12 +44,16 @@ export interface ReadyOptions {
   progress: (detail: string) => void;
   /** The log the server writes, since this start; to say what it does and why it failed. */
   words: () => string;
+  /** The cause that these words tell, for a server that ended; without it, what is known of any server. */
+  explain?: (words: string) => Diagnosis | undefined;
+  /** What to type where no cause is known. */
+  unknownHint?: string;
 }
 
 /**
  * Waits until the server takes connections: its process lives, and its own status line says so. Whether it is the right
  * server and answers queries is the caller's to ask.
- * @throws START_FAILED as soon as the process is gone; STILL_STARTING when time is up, the server being left alone
+ * @throws START_FAILED, or the code of the cause that is known, as soon as the process is gone; STILL_STARTING when time is up, the server being left alone
  */
 export async function waitUntilReady(
   server: StartedServer,
@@ -56,8 +61,8 @@ export async function waitUntilReady(
   options: ReadyOptions,
 ): Promise<PostmasterFile> {
   let told = '';
-  const probe = (): PostmasterFile | undefined => {
-    if (server.daemon.ended() !== undefined) throw startFailed(server, options);
+  const probe = async (): Promise<PostmasterFile | undefined> => {
+    if (server.daemon.ended() !== undefined) throw await startFailed(server, task, options);
     const file = livePostmaster(server.files.dataDirectory);
     // `standby` is the word for a recovery that lets nobody in; a hot standby says `ready` when it does.
     if (file?.pid === server.daemon.pid && file.status === 'ready') return file;
@@ -77,12 +82,35 @@ export async function waitUntilReady(
   );
 }
 
-function startFailed(server: StartedServer, { words }: ReadyOptions): AppError {
+/** The server's own words, and what they mean where that is known. */
+export async function startFailed(
+  server: StartedServer,
+  task: Task,
+  options: Pick<ReadyOptions, 'words' | 'explain' | 'unknownHint'>,
+): Promise<AppError> {
+  const words = await lastWords(options.words, task.signal);
+  const output = lastLines(words);
+  const known = (options.explain ?? diagnose)(words);
+  if (known !== undefined) {
+    return new AppError(known.code, `the server did not start: ${known.cause}`, { hint: known.hint, output });
+  }
   const how = server.daemon.ended() ?? 'it is gone';
-  const fatal = /(?:FATAL|PANIC):\s+(.*)/.exec(words())?.[1];
-  return new AppError('START_FAILED', `the server did not start (${how})${fatal ? `: ${fatal}` : ''}`, {
-    output: lastLines(words()),
-  });
+  const fatal = /(?:FATAL|PANIC):\s+(.*)/.exec(words)?.[1];
+  const hint = options.unknownHint;
+  return new AppError(
+    'START_FAILED',
+    `the server did not start (${how}), for a cause that is not known${fatal ? `: ${fatal}` : ''}`,
+    { ...(hint === undefined ? {} : { hint }), output },
+  );
+}
+
+/** What a server said to its end: its logging process writes the last of it when the server itself is gone already. */
+async function lastWords(words: () => string, signal: AbortSignal): Promise<string> {
+  const whole = (): string | undefined => {
+    const said = words();
+    return /(?:FATAL|PANIC):|^postgres: /m.test(said) ? said : undefined;
+  };
+  return (await poll(whole, { signal, timeoutMs: 300, minMs: 10 })) ?? words();
 }
 
 /** What the server is doing, by the last of its own words that tells (messages of PostgreSQL's xlogrecovery.c and startup.c). */

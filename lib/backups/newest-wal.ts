@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import { AppError } from '../errors.ts';
+import { copyFile, exists, listFolder, removeFile, syncFolder } from '../host/files.ts';
+import { poll } from '../host/wait.ts';
+import { stopInstance } from '../instances/lifecycle.ts';
+import { instancePaths } from '../instances/places.ts';
+import type { InstanceRecord } from '../instances/record.ts';
+import type { Operation } from '../operation.ts';
+import { superuser } from '../postgres/initdb.ts';
+import { livePostmaster, systemIdentifierOf } from '../postgres/postmaster.ts';
+import { withClient } from '../postgres/sql.ts';
+import { archiveOfBackup } from './repository.ts';
+import type { RestorePlan } from './restore-plan.ts';
+
+/**
+ * Sees to it that the recovery can go to the newest transaction of the instance that the backup is of: a running one is told
+ * to archive what it is writing; what a stopped one has not archived is taken along, and so is what the running one that is
+ * to be replaced archives no more.
+ * @returns false when that instance is gone, so that nobody can say what it wrote last
+ */
+export async function collectNewestWal(
+  operation: Operation,
+  { plan, record }: { plan: RestorePlan; record: InstanceRecord },
+  restored: string,
+): Promise<boolean> {
+  const { places, task, journal } = operation;
+  const source = instancePaths(places, plan.backup.instance.name);
+  if (systemIdentifierOf(source.data) !== plan.backup.instance.systemIdentifier) return false;
+  const archive = archiveOfBackup(places, plan.backup.instance.name, plan.backup.instance.id);
+  const inPlace = record.name === plan.backup.instance.name;
+  const running = livePostmaster(source.data);
+  if (running !== undefined) {
+    const archived = await archiveRest(operation, { host: source.socket, port: running.port }, archive);
+    if (!inPlace) {
+      if (archived) return true;
+      throw new AppError(
+        'RESTORE_TARGET',
+        `${plan.backup.instance.name} does not archive its newest WAL, so a restore would miss it`,
+        {
+          hint: `see why with: ./manage.ts --action logs --instance ${plan.backup.instance.name}`,
+        },
+      );
+    }
+    journal.intend({ kind: 'stopped', instance: record.name });
+    await stopInstance(task, source, record, { mode: 'fast', timeoutMs: 120_000 });
+  }
+  takeAlongWal(source.data, restored, archive);
+  return true;
+}
+
+/** Has a server archive the segment it is writing. False when that is not done in time. */
+async function archiveRest(
+  { task }: Operation,
+  address: { host: string; port: number },
+  archiveFolder: string,
+): Promise<boolean> {
+  return await task.step('archive the newest WAL', async () => {
+    const options = { ...address, user: superuser, database: 'postgres', signal: task.signal, timeoutMs: 60_000 };
+    const name = await withClient(options, async (client) => {
+      const { rows } = await client.query<{ name: string }>('select pg_walfile_name(pg_switch_wal()) as name');
+      return rows[0]?.name ?? '';
+    });
+    const arrived = (): true | undefined => (exists(join(archiveFolder, name)) ? true : undefined);
+    return (await poll(arrived, { signal: task.signal, timeoutMs: 30_000 })) ?? false;
+  });
+}
+
+function takeAlongWal(oldData: string, newData: string, archiveFolder: string): void {
+  const from = join(oldData, 'pg_wal');
+  const to = join(newData, 'pg_wal');
+  for (const name of listFolder(from)) {
+    if (!/^[0-9A-F]{24}$|^[0-9A-F]{8}\.history$/.test(name) || exists(join(archiveFolder, name))) continue;
+    // The backup's own copy of a segment may be cut short where the backup ended.
+    removeFile(join(to, name));
+    copyFile(join(from, name), join(to, name));
+  }
+  syncFolder(to);
+}

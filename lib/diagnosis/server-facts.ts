@@ -1,0 +1,84 @@
+import { asSuperuser } from '../instances/connection.ts';
+import { instancePaths, type Places } from '../instances/places.ts';
+import type { InstanceRecord } from '../instances/record.ts';
+import { type Client, type Row, withClient } from '../postgres/sql.ts';
+import type { ArchiverFacts } from './archive.ts';
+import type { Clients, IdleSession, ServerFacts } from './server.ts';
+
+/** How long a server may think about one question. */
+const limitMs = 2000;
+
+/** Asks over the socket as the superuser, for whom slots are kept. @throws the driver's error when it does not answer in time */
+export async function askServer(
+  places: Places,
+  record: InstanceRecord,
+  signal: AbortSignal,
+): Promise<{ server: ServerFacts; archiver: ArchiverFacts }> {
+  const address = asSuperuser(instancePaths(places, record.name), record);
+  const settings = { statement_timeout: limitMs };
+  return await withClient({ ...address, signal, timeoutMs: limitMs, settings }, async (client) => {
+    const server = await askSessions(client, record.name, address);
+    return { server, archiver: await askArchiver(client) };
+  });
+}
+
+async function rowsOf<T extends Row>(client: Client, sql: string): Promise<T[]> {
+  return (await client.query<T>(sql)).rows;
+}
+
+async function askSessions(client: Client, name: string, { host, port }: ServerFacts['address']): Promise<ServerFacts> {
+  const [counts] = await rowsOf<{ used: number; max: number; reserved: number }>(
+    client,
+    `select (select count(*) from pg_stat_activity
+              where backend_type = 'client backend' and pid <> pg_backend_pid())::int as used,
+            current_setting('max_connections')::int as max,
+            (select sum(setting::int) from pg_settings
+              where name in ('superuser_reserved_connections', 'reserved_connections'))::int as reserved`,
+  );
+  const clients = await rowsOf<Clients & Row>(
+    client,
+    `select coalesce(usename, '?') as user, application_name as application, count(*)::int as count
+       from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()
+      group by 1, 2 order by 3 desc limit 3`,
+  );
+  const idle = await rowsOf<IdleSession & Row>(
+    client,
+    `select pid, coalesce(usename, '?') as user, application_name as application,
+            extract(epoch from clock_timestamp() - state_change)::float8 as seconds
+       from pg_stat_activity where state like 'idle in transaction%'`,
+  );
+  const pending = await rowsOf<{ name: string }>(
+    client,
+    'select name from pg_settings where pending_restart order by name',
+  );
+  const checksums = await rowsOf<{ database: string; failures: number }>(
+    client,
+    `select coalesce(datname, 'shared tables') as database, checksum_failures::int as failures
+       from pg_stat_database where checksum_failures > 0`,
+  );
+  return {
+    name,
+    address: { host, port },
+    used: counts?.used ?? 0,
+    max: counts?.max ?? 0,
+    reserved: counts?.reserved ?? 0,
+    clients,
+    idle,
+    pendingRestart: pending.map((row) => row.name),
+    checksumFailures: checksums,
+  };
+}
+
+async function askArchiver(client: Client): Promise<ArchiverFacts> {
+  const [archiver] = await rowsOf<Record<keyof ArchiverFacts, never>>(
+    client,
+    `select current_setting('archive_mode') as mode,
+            last_archived_wal as "lastArchived", extract(epoch from last_archived_time)::float8 * 1000 as "archivedMs",
+            last_failed_wal as "lastFailed", extract(epoch from last_failed_time)::float8 * 1000 as "failedMs",
+            failed_count::int as failures,
+            case when not pg_is_in_recovery() then pg_current_wal_lsn()::text end as "currentLsn",
+            case when not pg_is_in_recovery() then substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end as timeline
+       from pg_stat_archiver`,
+  );
+  return archiver as unknown as ArchiverFacts;
+}

@@ -1,0 +1,179 @@
+import { chmodSync, copyFileSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Ailing, crash, listen } from '../helpers/ailing.ts';
+import { dataOf } from '../helpers/answer.ts';
+
+let ailing: Ailing;
+
+beforeAll(async () => {
+  ailing = await Ailing.make();
+});
+afterAll(async () => {
+  await ailing.sandbox.cleanup();
+});
+
+/** What is the operator's, or the clients', in the data: no failed start may change it. */
+function precious(): string[] {
+  const names = ['postgresql.conf', 'postgresql.auto.conf', 'pg_hba.conf', 'PG_VERSION', 'global/pg_control'];
+  const relations = readdirSync(ailing.file('base'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\/\d+$/.test(name))
+    .map((name) => `base/${name}`);
+  return [...names, ...relations].map(
+    (name) => `${name} ${statSync(ailing.file(name)).size} ${sum(ailing.file(name))}`,
+  );
+}
+
+function sum(path: string): number {
+  return readFileSync(path).reduce((total, byte) => (total * 31 + byte) >>> 0, 7);
+}
+
+describe('a setting that the server refuses', () => {
+  it.each([
+    ['wrok_mem = 4MB', 'BAD_CONFIGURATION', 'unrecognized configuration parameter "wrok_mem"', 'postgresql.conf'],
+    ['work_mem = lots', 'BAD_CONFIGURATION', 'invalid value for parameter "work_mem": "lots"', 'postgresql.conf'],
+    ["work_mem = '4 parsecs'", 'BAD_CONFIGURATION', 'Valid units', 'postgresql.conf'],
+    ['work_mem = = 4MB', 'BAD_CONFIGURATION', 'syntax error', 'postgresql.conf'],
+    [
+      'superuser_reserved_connections = 9999',
+      'BAD_CONFIGURATION',
+      'must be less than max_connections',
+      'postgresql.conf',
+    ],
+    ["lc_messages = 'xx_YY.utf8'", 'LOCALE_MISSING', 'no locale xx_YY.utf8', 'locale-gen xx_YY.utf8'],
+  ])('%s: is told as %s with file and line', async (line, code, cause, hint) => {
+    const { place, undo } = ailing.configure(line);
+    const before = precious();
+    const error = await ailing.failure();
+    expect(error).toMatchObject({ code, exitCode: 1, message: expect.stringContaining(cause) });
+    expect(error.message).toContain(place);
+    expect(error.hint).toContain(hint);
+    expect(error.output).toMatch(/FATAL:|postgres: /);
+    expect(precious()).toEqual(before);
+    undo();
+    await ailing.expectWell();
+  });
+
+  it.each([
+    ["shared_buffers = '4TB'", 'SHARED_MEMORY', /\d{13} bytes/, 'lower shared_buffers'],
+    [
+      "shared_preload_libraries = 'nolib'",
+      'LIBRARY_MISSING',
+      /library nolib/,
+      'take it out of shared_preload_libraries',
+    ],
+  ])('%s: is told as %s', async (line, code, cause, hint) => {
+    const { undo } = ailing.configure(line);
+    const before = precious();
+    expect(await ailing.failure()).toMatchObject({
+      code,
+      exitCode: 1,
+      message: expect.stringMatching(cause),
+      hint: expect.stringContaining(hint),
+      output: expect.stringContaining('FATAL'),
+    });
+    expect(precious()).toEqual(before);
+    undo();
+    await ailing.expectWell();
+  });
+
+  it('in pg_hba.conf: is told with file and line', async () => {
+    const rules = readFileSync(ailing.file('pg_hba.conf'), 'utf8');
+    ailing.write('pg_hba.conf', `${rules}junk all all\n`);
+    const line = rules.split('\n').length;
+    const error = await ailing.failure();
+    expect(error).toMatchObject({ code: 'BAD_ACCESS_RULES', exitCode: 1 });
+    expect(error.message).toContain(`${ailing.file('pg_hba.conf')}, line ${line}: invalid connection type "junk"`);
+    expect(error.hint).toContain(`line ${line} of ${ailing.file('pg_hba.conf')}`);
+    ailing.write('pg_hba.conf', rules);
+    await ailing.expectWell();
+  });
+
+  it('a port that postgresql.auto.conf forces and another program holds', async () => {
+    const port = Number(ailing.sandbox.portRange.split('-')[1]);
+    const other = await listen(port);
+    const automatic = readFileSync(ailing.file('postgresql.auto.conf'), 'utf8');
+    ailing.write('postgresql.auto.conf', `${automatic}port = ${port}\n`);
+    const error = await ailing.failure();
+    expect(error).toMatchObject({ code: 'PORT_IN_USE', exitCode: 1, hint: expect.stringContaining('--port auto') });
+    expect(error.message).toContain(`postgresql.auto.conf, line ${automatic.split('\n').length}: port ${port}`);
+    expect(other.listening).toBe(true);
+    other.close();
+    await once(other, 'close');
+    ailing.write('postgresql.auto.conf', automatic);
+    await ailing.expectWell();
+  });
+});
+
+describe('data that the server cannot start from', () => {
+  it('a file of it that may not be read', async () => {
+    chmodSync(ailing.file('pg_hba.conf'), 0o000);
+    const error = await ailing.failure();
+    expect(error).toMatchObject({
+      code: 'DATA_PERMISSIONS',
+      exitCode: 1,
+      message: expect.stringContaining('pg_hba.conf'),
+    });
+    expect(error.hint).toContain(`correct its mode: ls -l ${ailing.file('pg_hba.conf')}`);
+    expect(statSync(ailing.file('pg_hba.conf')).mode & 0o777).toBe(0);
+    chmodSync(ailing.file('pg_hba.conf'), 0o600);
+    await ailing.expectWell();
+  });
+
+  it('an unknown cause: the words are shown, and it is said that it is not known', async () => {
+    renameSync(ailing.file('pg_multixact'), join(ailing.folder, 'kept'));
+    const error = await ailing.failure();
+    expect(error).toMatchObject({ code: 'START_FAILED', exitCode: 1, message: expect.stringContaining('not known') });
+    expect(error.message).toContain('could not access status of transaction');
+    expect(error.output).toContain('pg_multixact/offsets');
+    const logs = /\.\/manage\.ts (logs shop)/.exec(error.hint)?.[1]?.split(' ') ?? [];
+    expect((await ailing.sandbox.manage(logs)).stdout).toContain('pg_multixact');
+    renameSync(join(ailing.folder, 'kept'), ailing.file('pg_multixact'));
+    await ailing.expectWell();
+  });
+
+  it('a recovery target that the WAL does not reach', async () => {
+    ailing.write('recovery.signal', '');
+    ailing.write('pg-manage.recovery.conf', "restore_command = 'false'\nrecovery_target_time = '2100-01-01'\n");
+    const error = await ailing.failure();
+    expect(error).toMatchObject({ code: 'RESTORE_TARGET', exitCode: 1, hint: expect.stringContaining('--to-time') });
+    expect(error.output).toContain('recovery ended before configured recovery target was reached');
+    for (const name of ['recovery.signal', 'pg-manage.recovery.conf']) rmSync(ailing.file(name));
+    await ailing.expectWell();
+  });
+
+  it('WAL that is missing after a crash', async () => {
+    await crash(ailing);
+    const wal = ailing.file('pg_wal');
+    const segments = readdirSync(wal).filter((name) => /^[0-9A-F]{24}$/.test(name));
+    for (const name of segments) renameSync(join(wal, name), join(ailing.folder, name));
+    const error = await ailing.failure();
+    expect(error).toMatchObject({
+      code: 'WAL_MISSING',
+      exitCode: 1,
+      hint: expect.stringContaining('back into pg_wal'),
+    });
+    expect(error.output).toContain('PANIC');
+    for (const name of segments) renameSync(join(ailing.folder, name), join(wal, name));
+    await ailing.expectWell();
+  });
+
+  it('a damaged control file, which the hint brings back from the backup', async () => {
+    dataOf(await ailing.sandbox.manage(['start', 'shop', '--json']));
+    dataOf(await ailing.sandbox.manage(['backup', 'shop', '--no-verify', '--json']));
+    await ailing.stop();
+    const control = ailing.file('global', 'pg_control');
+    copyFileSync(control, join(ailing.folder, 'kept'));
+    const bytes = readFileSync(control);
+    bytes[100] = (bytes[100] ?? 0) ^ 0xff;
+    ailing.write('global/pg_control', bytes);
+    const error = await ailing.failure();
+    expect(error).toMatchObject({ code: 'CONTROL_FILE_DAMAGED', exitCode: 1 });
+    expect(error.output).toContain('incorrect checksum in control file');
+    expect(readFileSync(control)).toEqual(bytes);
+    const restore = /\.\/manage\.ts (restore shop)/.exec(error.hint)?.[1]?.split(' ') ?? [];
+    dataOf(await ailing.sandbox.manage([...restore, '--yes', '--json']));
+    await ailing.expectWell();
+  });
+});

@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { readPostmasterFile } from '../../lib/postgres/postmaster.ts';
+import { dataOf } from '../helpers/answer.ts';
+import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
+import { addressOf } from '../helpers/database.ts';
+
+let sandbox: Sandbox;
+
+beforeAll(async () => {
+  sandbox = await makeSandbox();
+  await sandbox.create('shop', '--template', 'testing', '--max-connections', '20');
+});
+
+afterAll(async () => {
+  await sandbox.cleanup();
+});
+
+describe('status', () => {
+  it('answers when clients have taken every connection, says who, and stop still works', async () => {
+    const { url } = await addressOf(sandbox, 'shop');
+    const clients: pg.Client[] = [];
+    for (;;) {
+      const client = new pg.Client({ connectionString: url, application_name: 'greedy' });
+      client.on('error', () => undefined);
+      try {
+        await client.connect();
+      } catch (error) {
+        expect((error as Error).message).toMatch(/too many clients|remaining connection slots/);
+        break;
+      }
+      clients.push(client);
+    }
+    const { connections, clients: groups } = dataOf(await sandbox.manage(['status', 'shop', '--json']));
+    expect(connections).toEqual({ used: clients.length, max: 20 });
+    expect(groups[0]).toMatchObject({ user: 'shop', application: 'greedy', state: 'idle', count: clients.length });
+    expect((await sandbox.manage(['status', 'shop'])).stdout).toContain(`${clients.length} idle of shop (greedy)`);
+    expect(dataOf(await sandbox.manage(['backup', 'shop', '--no-verify', '--json']))).toMatchObject({
+      state: 'complete',
+    });
+    expect((await sandbox.manage(['stop', 'shop'])).code).toBe(0);
+    await Promise.allSettled(clients.map(async (client) => await client.end()));
+    expect((await sandbox.manage(['start', 'shop'])).code).toBe(0);
+  });
+
+  it('says of a server that stands still that it does not answer, and neither hangs nor harms it', async () => {
+    const { dataDirectory } = dataOf(await sandbox.manage(['status', 'shop', '--json'])) as { dataDirectory: string };
+    const pid = readPostmasterFile(dataDirectory)?.pid ?? 0;
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const status = await sandbox.manage(['status', 'shop', '--json'], { timeoutMs: 10_000 });
+      expect(status.code).toBe(3);
+      expect(status.json().data).toMatchObject({ state: 'starting' });
+      expect(status.json().data.message).toContain('does not answer');
+      const stopped = await sandbox.manage(['stop', 'shop', '--timeout', '1', '--json'], { timeoutMs: 20_000 });
+      expect([stopped.code, stopped.json().error?.code]).toEqual([1, 'STOP_TIMEOUT']);
+      const started = await sandbox.manage(['start', 'shop', '--timeout', '2', '--json'], { timeoutMs: 20_000 });
+      expect(started.code).not.toBe(0);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    // The stop that was asked for comes to pass now, by the server itself.
+    expect((await sandbox.manage(['stop', 'shop'])).code).toBe(0);
+    expect((await sandbox.manage(['start', 'shop'])).code).toBe(0);
+  });
+});
