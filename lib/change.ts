@@ -6,7 +6,7 @@ import { ensureFolder } from './host/files.ts';
 import type { InstanceName } from './instances/names.ts';
 import { Journal, unwind } from './journal.ts';
 import { type Recovered, recover, undoStep, unfinishedOf } from './recovery.ts';
-import type { Request, Work } from './runner.ts';
+import type { Request, Work } from './request.ts';
 import { type LockWish, Services } from './services.ts';
 import { Task } from './task.ts';
 

@@ -1,7 +1,6 @@
 import {
   type Action,
   changesAnything,
-  type Common,
   type Context,
   type InstanceAction,
   isHostAction,
@@ -13,17 +12,8 @@ import { AppError, isAbort, toAppError } from './errors.ts';
 import { type InstanceName, meansSeveral, parseName, select } from './instances/names.ts';
 import type { Places } from './instances/places.ts';
 import { existingName, instanceNames } from './instances/record.ts';
+import type { Request, Work } from './request.ts';
 import { type ProgressEvent, Task } from './task.ts';
-
-export interface Request {
-  action: Action;
-  selector: string | undefined;
-  options: Values<Options>;
-  common: Common;
-  places: Places;
-  /** How many instances at once. */
-  jobs: number;
-}
 
 export interface Listener {
   (event: ProgressEvent, instance: string | undefined): void;
@@ -94,9 +84,6 @@ function targets(action: InstanceAction, selector: string | undefined, places: P
   }
   return select(selector, instanceNames(places));
 }
-
-/** What an action does with its context; which instance it is for is bound already. */
-export type Work = (context: Context) => Promise<Outcome>;
 
 async function attempt(
   request: Request,

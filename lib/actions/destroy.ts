@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { timestampId } from '../backups/take.ts';
 import { ensureFolder, exists, folderBytes, moveForGood } from '../host/files.ts';
 import { notFound } from '../instances/names.ts';
-import { stopInstance } from '../instances/lifecycle.ts';
+import { stopInstance } from '../instances/stop.ts';
 import { instancePaths } from '../instances/places.ts';
 import { instanceNames, readRecord } from '../instances/record.ts';
 import { humanBytes } from '../tuning/sizes.ts';
@@ -40,7 +40,7 @@ export const destroy = instanceAction({
     }
     if (record !== undefined) {
       journal.intend({ kind: 'stopped', instance: name });
-      const ran = await stopInstance(task, paths, record, { mode: 'fast', timeoutMs: context.timeoutMs ?? 60_000 });
+      const ran = await stopInstance(task, paths, record, { way: 'orderly', timeoutMs: context.timeoutMs ?? 60_000 });
       if (!ran) journal.settle();
     }
     ensureFolder(places.quarantine);

@@ -1,4 +1,5 @@
-import { startInstance, stopInstance } from '../instances/lifecycle.ts';
+import { startInstance } from '../instances/lifecycle.ts';
+import { stopInstance } from '../instances/stop.ts';
 import { instanceAction } from './action.ts';
 import { defaultTimeoutMs, installationOf, openInstance, summaryOutcome } from './shared.ts';
 
@@ -14,7 +15,7 @@ export const restart = instanceAction({
     const { record, paths, archiveFolder } = openInstance(context, name);
     if (context.dryRun) return { data: { name }, text: [{ line: `would restart ${name}` }] };
     const installation = await installationOf(context, record);
-    await stopInstance(context.task, paths, record, { mode: 'fast', timeoutMs: context.timeoutMs ?? 60_000 });
+    await stopInstance(context.task, paths, record, { way: 'orderly', timeoutMs: context.timeoutMs ?? 60_000 });
     const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
     await startInstance(context.task, installation, paths, record, { archiveFolder, timeoutMs });
     return summaryOutcome(context, name);

@@ -16,7 +16,7 @@ import { summarize } from '../instances/summary.ts';
 import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { type Context, instanceAction, type Values } from './action.ts';
-import { hadFinished, installationOf, moment, summaryOutcome } from './shared.ts';
+import { defaultTimeoutMs, hadFinished, installationOf, moment, summaryOutcome } from './shared.ts';
 
 const options = {
   'backup-name': {
@@ -62,7 +62,7 @@ export const restore = instanceAction({
     if (beside !== undefined) assertNameFree(context, beside);
     if (context.dryRun) return planned(context, plan, beside ?? name);
     const installation = await installationOf(context, plan.backup.instance);
-    const timeoutMs = context.timeoutMs ?? 24 * 3600_000;
+    const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
     const { record, archiveFolder } = await prepareTarget(context, name, plan.backup, beside, given);
     const restored = await restoreInstance(context, { plan, record, installation, archiveFolder, timeoutMs });
     return outcome(context, record, plan, restored);

@@ -6,8 +6,8 @@ import { type Summary, summarize } from '../instances/summary.ts';
 import { chooseInstallation, type Installation, installationFor } from '../postgres/installations.ts';
 import type { Context, Outcome, Text } from './action.ts';
 
-/** How long an action waits for a server unless told otherwise, in milliseconds. */
-export const defaultTimeoutMs = 300_000;
+/** How long an action waits for a server unless told otherwise: as long as it gets on (see lib/postgres/startup.ts). */
+export const defaultTimeoutMs = Infinity;
 
 /** The programs that an instance is run by: always of its own major version. */
 export async function installationOf(

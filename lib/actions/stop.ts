@@ -1,4 +1,4 @@
-import { stopInstance } from '../instances/lifecycle.ts';
+import { stopInstance } from '../instances/stop.ts';
 import { instanceAction } from './action.ts';
 import { openInstance, summaryOutcome } from './shared.ts';
 
@@ -6,7 +6,7 @@ export const stop = instanceAction({
   name: 'stop',
   summary: 'stop, and prove that it has stopped',
   details:
-    'Sessions are ended in order (a fast shutdown), the newest WAL is archived. When time runs out, nothing is killed. An instance that is stopped already is success.',
+    'Sessions in the middle of something have five seconds to end it, then all are ended; the newest WAL is archived. When time runs out, nothing is killed. An instance that is stopped already is success.',
   examples: [
     ['./manage.ts --action stop --instance client-a', 'stop one'],
     ['./manage.ts --action stop --instance all', 'stop all of this root'],
@@ -18,8 +18,8 @@ export const stop = instanceAction({
   async run(context, name, { immediate }) {
     const { record, paths } = openInstance(context, name);
     if (context.dryRun) return { data: { name }, text: [{ line: `would stop ${name}` }] };
-    const mode = immediate ? 'immediate' : 'fast';
-    await stopInstance(context.task, paths, record, { mode, timeoutMs: context.timeoutMs ?? 60_000 });
+    const way = immediate ? 'immediate' : 'orderly';
+    await stopInstance(context.task, paths, record, { way, timeoutMs: context.timeoutMs ?? 60_000 });
     return summaryOutcome(context, name);
   },
 });

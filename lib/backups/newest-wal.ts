@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { copyFile, exists, listFolder, removeFile, syncFolder } from '../host/files.ts';
 import { poll } from '../host/wait.ts';
-import { stopInstance } from '../instances/lifecycle.ts';
+import { stopInstance } from '../instances/stop.ts';
 import { instancePaths } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import type { Operation } from '../operation.ts';
@@ -42,7 +42,7 @@ export async function collectNewestWal(
       );
     }
     journal.intend({ kind: 'stopped', instance: record.name });
-    await stopInstance(task, source, record, { mode: 'fast', timeoutMs: 120_000 });
+    await stopInstance(task, source, record, { way: 'fast', timeoutMs: 120_000 });
   }
   takeAlongWal(source.data, restored, archive);
   return true;

@@ -18,6 +18,7 @@ import type { Task } from '../task.ts';
 import { type Backup, backupFolder } from './catalogue.ts';
 import { archiveOfBackup } from './repository.ts';
 import { installRestoreScript } from './restore-script.ts';
+import { patienceMs, walBytes } from '../postgres/startup.ts';
 import { reaches } from './take.ts';
 import { unpackBackup } from './unpack.ts';
 
@@ -68,7 +69,12 @@ export async function testRestore<T>(
         { dataDirectory: data, outputFile: join(scratch, 'server.log') },
         overrides,
       );
-      const options = { timeoutMs: 24 * 3600_000, progress: step.progress, words: started.output };
+      const options = {
+        timeoutMs: Infinity,
+        stillMs: patienceMs('', walBytes(data)),
+        progress: step.progress,
+        words: started.output,
+      };
       const { pid } = await waitUntilReady(started, task, options);
       const answer = await reachStop(task, socket, backup);
       step.result(`recovered to ${answer.recoveredToLsn}`);

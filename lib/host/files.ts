@@ -30,7 +30,7 @@ import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { AppError } from '../errors.ts';
-import { asCaller, dataOwner } from './users.ts';
+import { asCaller, asOwnerOrCaller, dataOwner } from './users.ts';
 
 /** True for the error that says a file is not there. */
 export function isMissing(error: unknown): boolean {
@@ -201,7 +201,7 @@ export function ensureFolder(path: string, mode = 0o700): void {
   const parent = dirname(path);
   if (!existsSync(parent)) ensureFolder(parent, 0o755);
   const owner = dataOwner();
-  asCaller(() => {
+  asOwnerOrCaller(() => {
     try {
       mkdirSync(path, { mode });
     } catch (error) {
@@ -300,12 +300,12 @@ export async function sha256(path: string): Promise<string> {
 
 /** Reads a file that the caller named (a migration, a template), with the caller's own rights. */
 export function readCallersFile(path: string): string {
-  return asCaller(() => readFileSync(path, 'utf8'));
+  return asOwnerOrCaller(() => readFileSync(path, 'utf8'));
 }
 
 /** The names in a folder that the caller named, sorted; undefined when there is no such folder. */
 export function listCallersFolder(path: string): string[] | undefined {
-  return asCaller(() => {
+  return asOwnerOrCaller(() => {
     try {
       return readdirSync(path).sort();
     } catch (error) {

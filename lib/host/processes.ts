@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { poll } from './wait.ts';
-import { asCaller } from './users.ts';
+import { asCaller, asOwnerOrCaller } from './users.ts';
 
 /** A process that cannot be mistaken for a later one with the same number. */
 export interface ProcessIdentity {
@@ -80,13 +80,16 @@ export function pidExists(pid: number): boolean {
 
 /** Where a process stands; a removed folder ends in " (deleted)". Undefined when gone or not ours to see. */
 export function workingFolder(pid: number): string | undefined {
-  return asCaller(() => {
+  const look = (): string | undefined => {
     try {
       return readlinkSync(`/proc/${pid}/cwd`);
     } catch {
       return undefined;
     }
-  });
+  };
+  // As the data's owner first, who sees the servers: taking root's rights back stops every thread of ours for a moment,
+  // which on a busy machine is a long one.
+  return look() ?? (pidExists(pid) ? asCaller(look) : undefined);
 }
 
 /**
@@ -113,6 +116,12 @@ function identityOf(path: string): string | undefined {
 /** Whose process it is; undefined when gone, or on a system without /proc. */
 export function processUser(pid: number): number | undefined {
   return onLinux ? statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid : undefined;
+}
+
+/** What the children of a process call themselves; empty on a system without /proc. */
+export function childTitles(pid: number): string[] {
+  const pids = procText(pid, `task/${pid}/children`)?.trim().split(' ') ?? [];
+  return pids.filter((child) => child !== '').map((child) => commandLine(Number(child)).join(' '));
 }
 
 /** The argument list of a process; empty when gone. */
@@ -168,7 +177,7 @@ export function processesOn(folder: string): number[] {
 
 /** Sends a signal; a process that is gone already is no error. */
 export function sendSignal(pid: number, signal: NodeJS.Signals): void {
-  asCaller(() => {
+  asOwnerOrCaller(() => {
     try {
       process.kill(pid, signal);
     } catch (error) {

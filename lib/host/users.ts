@@ -72,16 +72,28 @@ export function becomeOwner(accountName: string): void {
   current = account;
 }
 
+/**
+ * Does a step as the data's owner, and with the caller's own rights where the owner may not. Taking root's rights back stops
+ * every thread of this process for a moment, which on a busy machine is a long one: so not without need.
+ */
+export function asOwnerOrCaller<T>(step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if ((code !== 'EACCES' && code !== 'EPERM') || current === undefined || !calledByRoot()) throw error;
+    return asCaller(step);
+  }
+}
+
 /** Runs one synchronous step with the caller's own rights: reading a file they named, making a folder for the owner. */
 export function asCaller<T>(step: () => T): T {
   const owner = current;
   if (owner === undefined || !calledByRoot()) return step();
   process.seteuid?.(0);
-  process.setegid?.(0);
   try {
     return step();
   } finally {
-    process.setegid?.(owner.gid);
     process.seteuid?.(owner.uid);
   }
 }

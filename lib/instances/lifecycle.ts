@@ -1,10 +1,12 @@
 import { AppError } from '../errors.ts';
+import { monotonicMs } from '../host/clock.ts';
 import { isBindable, type Port } from '../host/ports.ts';
 import { poll } from '../host/wait.ts';
 import { describeListener, moveHint, portInUse } from '../ports/leases.ts';
 import type { Installation } from '../postgres/installations.ts';
 import { livePostmaster, type PostmasterFile } from '../postgres/postmaster.ts';
-import { startFailed, startServer, type StopMode, stopServer, waitUntilReady } from '../postgres/server.ts';
+import { startFailed, startServer, stillStarting, waitUntilReady } from '../postgres/server.ts';
+import { patienceMs, startupProgress, Stillness, walBytes } from '../postgres/startup.ts';
 import { sqlState } from '../postgres/sql.ts';
 import type { Task } from '../task.ts';
 import { explainingAccess } from './access.ts';
@@ -14,7 +16,6 @@ import { lastLogLines, markLogs, wordsSince } from './logs.ts';
 import type { InstancePaths } from './places.ts';
 import { assertStartable, dataInUse, explainStart } from './preflight.ts';
 import type { InstanceRecord } from './record.ts';
-import { observe } from './state.ts';
 
 export interface StartOptions {
   archiveFolder: string;
@@ -43,6 +44,9 @@ export async function startInstance(
   }
 }
 
+/** What is to be known of an instance that is being made, too. */
+type About = Pick<InstanceRecord, 'name' | 'port'> & Partial<Pick<InstanceRecord, 'template'>>;
+
 /** A server that has said it is ready. */
 export interface Launched {
   /** Why it has ended after all, or undefined while it lives. */
@@ -54,7 +58,7 @@ export async function launch(
   task: Task,
   installation: Installation,
   paths: InstancePaths,
-  record: Pick<InstanceRecord, 'name' | 'port'>,
+  record: About,
   { archiveFolder, timeoutMs }: StartOptions,
 ): Promise<Launched | undefined> {
   const { name } = record;
@@ -62,7 +66,7 @@ export async function launch(
   if (running !== undefined) {
     // Ours listens where the record says; a file that is still being written says nothing yet.
     if (running.port !== 0 && running.port !== record.port) throw dataInUse(record, running.pid, running.port);
-    await awaitRunning(task, paths, name, timeoutMs);
+    if (running.status !== 'ready') await awaitRunning(task, paths, record, timeoutMs);
     return undefined;
   }
   await assertStartable(task, installation, paths, record);
@@ -76,7 +80,12 @@ export async function launch(
       explain: (said: string) => explainStart(paths, record, said),
       unknownHint: `see the whole log with: ./manage.ts logs ${name}`,
     };
-    await waitUntilReady(server, task, { timeoutMs, progress: step.progress, ...telling });
+    await waitUntilReady(server, task, {
+      timeoutMs,
+      stillMs: stillLimitMs(paths, record),
+      progress: step.progress,
+      ...telling,
+    });
     const ended = (): true | undefined => (server.daemon.ended() === undefined ? undefined : true);
     return {
       async endedSince() {
@@ -95,19 +104,34 @@ async function assertPortFree(port: Port): Promise<void> {
 }
 
 /** Waits for a server that somebody else has started. */
-async function awaitRunning(task: Task, paths: InstancePaths, name: string, timeoutMs: number): Promise<void> {
-  const probe = (): PostmasterFile | undefined => {
-    const file = livePostmaster(paths.data);
-    if (file === undefined) {
-      throw new AppError('START_FAILED', 'the server that was starting has ended', {
-        hint: `start it again and see why: ./manage.ts start ${name}`,
-        output: lastLogLines(paths, 15).join('\n'),
-      });
-    }
-    return file.status === 'ready' ? file : undefined;
-  };
-  const ready = await poll(probe, { signal: task.signal, timeoutMs });
-  if (ready === undefined) throw new AppError('STILL_STARTING', 'the server is not ready yet');
+async function awaitRunning(task: Task, paths: InstancePaths, about: About, timeoutMs: number): Promise<void> {
+  const stillness = new Stillness();
+  const stillMs = stillLimitMs(paths, about);
+  const words = (): string => lastLogLines(paths, 15).join('\n');
+  await task.step('wait for the server', async (step) => {
+    let phase = 'starting';
+    const probe = (): PostmasterFile | undefined => {
+      const file = livePostmaster(paths.data);
+      if (file === undefined) {
+        throw new AppError('START_FAILED', 'the server that was starting has ended', {
+          hint: `start it again and see why: ./manage.ts start ${about.name}`,
+          output: words(),
+        });
+      }
+      if (file.status === 'ready') return file;
+      step.progress((phase = startupProgress(file.pid, paths.data, words())));
+      const stillForMs = stillness.stillForMs(phase, monotonicMs());
+      if (stillForMs > stillMs) throw stillStarting(file.pid, phase, { words }, stillForMs);
+      return undefined;
+    };
+    const ready = await poll(probe, { signal: task.signal, timeoutMs });
+    if (ready === undefined) throw stillStarting(livePostmaster(paths.data)?.pid ?? 0, phase, { words });
+  });
+}
+
+/** By what the instance is for, and by the WAL there is to replay. */
+function stillLimitMs({ data }: InstancePaths, { template }: About): number {
+  return patienceMs(template ?? '', walBytes(data));
 }
 
 /** @throws WRONG_SERVER, or the server's own refusal */
@@ -126,22 +150,4 @@ async function proveAnswering(
     const why = sqlState(error) === '53300' ? 'all its connections are taken' : 'the stored password is refused';
     task.warn(`${record.name} runs, but role ${record.role} cannot log in: ${why}`);
   }
-}
-
-/**
- * Stops an instance and proves that its process is gone. Already stopped is success.
- * @returns whether it ran
- * @throws STOP_TIMEOUT
- */
-export async function stopInstance(
-  task: Task,
-  paths: InstancePaths,
-  record: InstanceRecord,
-  { mode, timeoutMs }: { mode: StopMode; timeoutMs: number },
-): Promise<boolean> {
-  const { postmaster } = observe(paths, record);
-  const running = postmaster ?? explainingAccess(record.name, paths, () => livePostmaster(paths.data));
-  if (running === undefined) return false;
-  await task.step('stop', async () => await stopServer(running.pid, mode, timeoutMs, task.signal));
-  return true;
 }

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import { monotonicMs } from '../host/clock.ts';
 import { fileSize, readTextFrom } from '../host/files.ts';
 import { pidExists, sendSignal, waitForEnd } from '../host/processes.ts';
 import { type Daemon, startDaemon } from '../host/programs.ts';
@@ -6,6 +7,7 @@ import { poll } from '../host/wait.ts';
 import type { Task } from '../task.ts';
 import { type Installation, program } from './installations.ts';
 import { diagnose, type Diagnosis } from './diagnosis.ts';
+import { startupProgress, Stillness } from './startup.ts';
 import { livePostmaster, type PostmasterFile } from './postmaster.ts';
 
 export interface ServerFiles {
@@ -40,7 +42,9 @@ export async function startServer(
 
 export interface ReadyOptions {
   timeoutMs: number;
-  /** Told what the server is doing, when that changes. */
+  /** How long it may stand still before waiting for it ends; see `patienceMs`. */
+  stillMs: number;
+  /** Told what the server is doing, again and again. */
   progress: (detail: string) => void;
   /** The log the server writes, since this start; to say what it does and why it failed. */
   words: () => string;
@@ -60,26 +64,36 @@ export async function waitUntilReady(
   task: Task,
   options: ReadyOptions,
 ): Promise<PostmasterFile> {
-  let told = '';
+  const { dataDirectory } = server.files;
+  const stillness = new Stillness();
+  const phase = (): string => startupProgress(server.daemon.pid, dataDirectory, options.words());
   const probe = async (): Promise<PostmasterFile | undefined> => {
     if (server.daemon.ended() !== undefined) throw await startFailed(server, task, options);
-    const file = livePostmaster(server.files.dataDirectory);
+    const file = livePostmaster(dataDirectory);
     // `standby` is the word for a recovery that lets nobody in; a hot standby says `ready` when it does.
     if (file?.pid === server.daemon.pid && file.status === 'ready') return file;
-    const phase = startupPhase(options.words());
-    if (phase !== told) options.progress((told = phase));
+    options.progress(phase());
+    const stillForMs = stillness.stillForMs(`${phase()} ${options.words().length}`, monotonicMs());
+    if (stillForMs > options.stillMs) throw stillStarting(server.daemon.pid, phase(), options, stillForMs);
     return undefined;
   };
   const ready = await poll(probe, { signal: task.signal, timeoutMs: options.timeoutMs });
   if (ready !== undefined) return ready;
-  throw new AppError(
-    'STILL_STARTING',
-    `the server (process ${server.daemon.pid}) is not ready yet: ${startupPhase(options.words())}`,
-    {
-      hint: 'it was left alone; look again with --action status, or wait longer with --timeout SECONDS',
-      output: lastLines(options.words()),
-    },
-  );
+  throw stillStarting(server.daemon.pid, phase(), options);
+}
+
+/** Waiting has ended, the server has not. */
+export function stillStarting(
+  pid: number,
+  phase: string,
+  { words }: Pick<ReadyOptions, 'words'>,
+  stillForMs?: number,
+): AppError {
+  const still = stillForMs === undefined ? '' : `, and has not got on for ${Math.round(stillForMs / 1000)} s`;
+  return new AppError('STILL_STARTING', `the server (process ${pid}) is not ready yet: ${phase}${still}`, {
+    hint: 'it was left alone; look again with --action status, or wait on with --action start',
+    output: lastLines(words()),
+  });
 }
 
 /** The server's own words, and what they mean where that is known. */
@@ -111,27 +125,6 @@ async function lastWords(words: () => string, signal: AbortSignal): Promise<stri
     return /(?:FATAL|PANIC):|^postgres: /m.test(said) ? said : undefined;
   };
   return (await poll(whole, { signal, timeoutMs: 300, minMs: 10 })) ?? words();
-}
-
-/** What the server is doing, by the last of its own words that tells (messages of PostgreSQL's xlogrecovery.c and startup.c). */
-export function startupPhase(words: string): string {
-  const phases: [RegExp, (match: RegExpExecArray) => string][] = [
-    [/redo in progress.*current LSN: (\S+?),?$/, (match) => `redo at ${match[1]}`],
-    [/syncing data directory.*current path: (\S+)/, (match) => `syncing files (${match[1]})`],
-    [/redo starts at (\S+)/, (match) => `redo from ${match[1]}`],
-    [/restored log file "(\w+)"/, (match) => `replaying ${match[1]} from the archive`],
-    [/consistent recovery state reached at (\S+)/, (match) => `consistent at ${match[1]}`],
-    [/recovery stopping|recovery has paused|selected new timeline/, () => 'recovery target reached'],
-    [/database system was (?:interrupted|not properly shut down)/, () => 'recovering after a crash'],
-    [/starting (?:point-in-time|backup|archive) recovery/, () => 'recovery begins'],
-  ];
-  for (const line of words.trimEnd().split('\n').reverse()) {
-    for (const [pattern, tell] of phases) {
-      const match = pattern.exec(line);
-      if (match) return tell(match);
-    }
-  }
-  return 'starting';
 }
 
 /** The end of a log, as much as helps on a screen. */

@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { pidExists } from '../../../lib/host/processes.ts';
-import { lastLines, startupPhase, stopServer } from '../../../lib/postgres/server.ts';
+import { lastLines, stopServer } from '../../../lib/postgres/server.ts';
+import { startupPhase } from '../../../lib/postgres/startup.ts';
 
 /** Lines as PostgreSQL 15 writes them with our log_line_prefix. */
 function log(...messages: string[]): string {

@@ -1,0 +1,71 @@
+import { AppError } from '../errors.ts';
+import { sendSignal, waitForEnd } from '../host/processes.ts';
+import { stopServer, stopSignals } from '../postgres/server.ts';
+import { withClient } from '../postgres/sql.ts';
+import type { Task } from '../task.ts';
+import { explainingAccess } from './access.ts';
+import { asSuperuser } from './connection.ts';
+import type { InstancePaths } from './places.ts';
+import { livePostmaster } from '../postgres/postmaster.ts';
+import type { InstanceRecord } from './record.ts';
+
+/**
+ * `orderly`: sessions in the middle of something are given a moment to end it, then all are ended (smart, then fast).
+ * `fast`: all are ended at once. `immediate`: nothing is ended in order; the next start recovers.
+ */
+export type StopWay = 'orderly' | 'fast' | 'immediate';
+
+/** How long sessions in the middle of something are waited for, at the most. */
+const graceMs = 5000;
+
+/**
+ * Stops an instance and proves that its process is gone. Already stopped is success.
+ * @returns whether it ran
+ * @throws STOP_TIMEOUT, naming the sessions that were in the middle of something; nothing is killed then
+ */
+export async function stopInstance(
+  task: Task,
+  paths: InstancePaths,
+  record: InstanceRecord,
+  { way, timeoutMs }: { way: StopWay; timeoutMs: number },
+): Promise<boolean> {
+  const running = explainingAccess(record.name, paths, () => livePostmaster(paths.data));
+  if (running === undefined) return false;
+  return await task.step('stop', async (step) => {
+    const busy = way === 'orderly' ? await busySessions(task, paths, record) : [];
+    if (busy.length > 0) {
+      step.progress(`waiting for ${busy.join(', ')}`);
+      sendSignal(running.pid, stopSignals.smart);
+      if (await waitForEnd(running.pid, Math.min(graceMs, timeoutMs), task.signal)) return true;
+    }
+    try {
+      await stopServer(running.pid, way === 'immediate' ? 'immediate' : 'fast', timeoutMs, task.signal);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'STOP_TIMEOUT' || busy.length === 0) throw error;
+      throw new AppError('STOP_TIMEOUT', `${error.message}; at work were ${busy.join(', ')}`, {
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+        cause: error,
+      });
+    }
+    return true;
+  });
+}
+
+/** The client sessions that are in the middle of something, the longest first; none where the server does not say. */
+async function busySessions({ signal }: Task, paths: InstancePaths, record: InstanceRecord): Promise<string[]> {
+  try {
+    return await withClient({ ...asSuperuser(paths, record), signal, timeoutMs: 2000 }, async (client) => {
+      const { rows } = await client.query<{ session: string }>(
+        `select format('%s of %s (process %s, %s s)', state, usename, pid,
+                       round(extract(epoch from clock_timestamp() - xact_start))) as session
+           from pg_stat_activity
+          where backend_type = 'client backend' and state <> 'idle' and pid <> pg_backend_pid()
+          order by xact_start limit 5`,
+      );
+      return rows.map(({ session }) => session);
+    });
+  } catch {
+    signal.throwIfAborted();
+    return []; // it does not answer; being asked to stop needs no answer
+  }
+}
