@@ -88,8 +88,9 @@ export function fixPermissions(name: string, paths: Folders): void {
     for (const folder of folders) giveFolder(folder, owner); // the data may be on a disk of its own
     return;
   }
+  // Both before either is looked into: the one lies in the other.
+  for (const folder of folders) if (ownershipOf(folder)?.uid === owner.uid) closeFolder(folder);
   for (const folder of folders) {
-    if (ownershipOf(folder)?.uid === owner.uid) closeFolder(folder);
     const foreign = foreignPath(folder, owner.uid);
     if (foreign === undefined) continue;
     throw new AppError(
