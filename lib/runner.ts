@@ -107,7 +107,7 @@ async function attempt(
 
 function explain(thrown: unknown, signal: AbortSignal): AppError {
   if (signal.aborted && (isAbort(thrown) || thrown === signal.reason)) {
-    return new AppError('INTERRUPTED', 'interrupted; what was begun has been undone', {
+    return new AppError('INTERRUPTED', 'interrupted; what had not ended was undone', {
       hint: 'the same command may be given again',
       cause: thrown,
     });

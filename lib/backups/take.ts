@@ -5,6 +5,7 @@ import {
   copyFile,
   exists,
   fileSize,
+  folderBytes,
   freeBytes,
   listFolder,
   makeFolder,
@@ -19,7 +20,6 @@ import type { InstanceRecord } from '../instances/record.ts';
 import type { Operation } from '../operation.ts';
 import { readManifest, takeBaseBackup } from '../postgres/basebackup.ts';
 import type { Installation } from '../postgres/installations.ts';
-import { compareLsn, type Lsn } from '../postgres/lsn.ts';
 import { lastSegmentNumber, segmentName } from '../postgres/wal.ts';
 import { type Client, withClient } from '../postgres/sql.ts';
 import { humanBytes } from '../tuning/sizes.ts';
@@ -79,7 +79,7 @@ export async function takeBackup(
       },
       task,
     );
-    step.result(`${humanBytes(storedBytes(staging))}, ${codec}`);
+    step.result(`${humanBytes(folderBytes(staging))}, ${codec}`);
   });
   const finishedAt = nowIso();
   const manifest = readManifest(join(staging, 'backup_manifest'));
@@ -161,10 +161,6 @@ function storedNames(folder: string): string[] {
   ];
 }
 
-function storedBytes(folder: string): number {
-  return listFolder(folder).reduce((sum, name) => sum + (fileSize(join(folder, name)) ?? 0), 0);
-}
-
 /**
  * Waits until the archive holds the last segment that the backup needs. The server was told to finish it when the backup
  * ended, so this is short unless archiving fails; then the server's own account of the failure is shown.
@@ -204,9 +200,4 @@ async function lastArchiveFailure(client: Client): Promise<string> {
   return row?.wal
     ? `pg_stat_archiver: ${row.count} failures, the last for ${row.wal} at ${row.at}`
     : 'pg_stat_archiver knows of no failure';
-}
-
-/** True when a backup holds everything up to a position. */
-export function reaches(position: Lsn, needed: Lsn): boolean {
-  return compareLsn(position, needed) >= 0;
 }

@@ -11,7 +11,7 @@ import type { Operation } from '../operation.ts';
 import { verifyUnpacked } from '../postgres/basebackup.ts';
 import { superuser } from '../postgres/initdb.ts';
 import type { Installation } from '../postgres/installations.ts';
-import { type Lsn, parseLsn } from '../postgres/lsn.ts';
+import { compareLsn, type Lsn, parseLsn } from '../postgres/lsn.ts';
 import { type Overrides, startServer, stopServer, waitUntilReady } from '../postgres/server.ts';
 import { type Client, withClient } from '../postgres/sql.ts';
 import type { Task } from '../task.ts';
@@ -19,7 +19,6 @@ import { type Backup, backupFolder } from './catalogue.ts';
 import { archiveOfBackup } from './repository.ts';
 import { installRestoreScript } from './restore-script.ts';
 import { patienceMs, walBytes } from '../postgres/startup.ts';
-import { reaches } from './take.ts';
 import { unpackBackup } from './unpack.ts';
 
 export interface RestoredServer {
@@ -111,7 +110,7 @@ async function reachStop(
       async () => {
         const { rows } = await client.query<{ lsn: string | null }>('select pg_last_wal_replay_lsn()::text as lsn');
         const reached = rows[0]?.lsn ? parseLsn(rows[0].lsn) : undefined;
-        return reached !== undefined && reaches(reached, backup.stopLsn) ? reached : undefined;
+        return reached !== undefined && compareLsn(reached, backup.stopLsn) >= 0 ? reached : undefined;
       },
       { signal: task.signal, timeoutMs: 60_000 },
     );

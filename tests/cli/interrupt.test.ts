@@ -61,7 +61,7 @@ describe('a create that is interrupted leaves nothing', () => {
     const { code, stdout, stderr } = await running.finished;
     expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
     expect(stderr).toContain('interrupted: ending and clearing up');
-    expect(stderr).toMatch(/^error interrupted; what was begun has been undone \[INTERRUPTED\]$/m);
+    expect(stderr).toMatch(/^error interrupted; what had not ended was undone \[INTERRUPTED\]$/m);
     expectNothingLeft();
   });
 
