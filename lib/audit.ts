@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { nowIso } from './host/clock.ts';
-import { appendLine, readText } from './host/files.ts';
+import { readText } from './host/files.ts';
+import { appendLine } from './host/for-good.ts';
 import { callerName } from './host/users.ts';
 
 const lineSchema = z.object({

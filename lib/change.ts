@@ -2,7 +2,7 @@ import { type Action, type Context, isHostAction, type Options, type Outcome, ty
 import { writeAudit } from './audit.ts';
 import { AppError, toAppError } from './errors.ts';
 import { monotonicMs } from './host/clock.ts';
-import { ensureFolder } from './host/files.ts';
+import { ensureFolder } from './host/folders.ts';
 import type { InstanceName } from './instances/names.ts';
 import { Journal, unwind } from './journal.ts';
 import { type Recovered, recover, undoStep, unfinishedOf } from './recovery.ts';

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { nowIso } from './host/clock.ts';
-import { ensureFolder, listFolder, readJson, removeFile, writeJson } from './host/files.ts';
+import { listFolder, readJson } from './host/files.ts';
+import { ensureFolder, removeFile } from './host/folders.ts';
+import { writeJson } from './host/for-good.ts';
 import { isAlive, ourselves } from './host/processes.ts';
 
 /**

@@ -1,4 +1,6 @@
-import { exists, moveForGood, removeFolder } from './host/files.ts';
+import { exists } from './host/files.ts';
+import { removeFolder } from './host/folders.ts';
+import { moveForGood } from './host/for-good.ts';
 import type { Port } from './host/ports.ts';
 import { endProcessesOn } from './host/processes.ts';
 import { parseName, sameName } from './instances/names.ts';

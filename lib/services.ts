@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ensureFolder } from './host/files.ts';
+import { ensureFolder } from './host/folders.ts';
 import { acquire, describeHolder, type Lock, type LockMode } from './host/locks.ts';
 import type { Places } from './instances/places.ts';
 import { Leases } from './ports/leases.ts';

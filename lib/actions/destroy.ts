@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { timestampId } from '../backups/take.ts';
-import { ensureFolder, exists, folderBytes, moveForGood } from '../host/files.ts';
+import { exists, folderBytes } from '../host/files.ts';
+import { ensureFolder } from '../host/folders.ts';
+import { moveForGood } from '../host/for-good.ts';
 import { notFound } from '../instances/names.ts';
 import { stopInstance } from '../instances/stop.ts';
 import { instancePaths } from '../instances/places.ts';

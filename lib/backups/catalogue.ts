@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import * as z from 'zod';
 import { AppError } from '../errors.ts';
-import { listFolder, readJson, writeJson } from '../host/files.ts';
+import { listFolder, readJson } from '../host/files.ts';
+import { writeJson } from '../host/for-good.ts';
 import type { InstanceName } from '../instances/names.ts';
 import type { Places } from '../instances/places.ts';
 import { recordSchema } from '../instances/record.ts';

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
-import { copyFile, exists, listFolder, removeFile, syncFolder } from '../host/files.ts';
+import { exists, listFolder } from '../host/files.ts';
+import { removeFile } from '../host/folders.ts';
+import { copyFile, syncFolder } from '../host/for-good.ts';
 import { poll } from '../host/wait.ts';
 import { stopInstance } from '../instances/stop.ts';
 import { instancePaths } from '../instances/places.ts';

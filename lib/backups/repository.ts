@@ -1,5 +1,7 @@
 import { join } from 'node:path';
-import { ensureFolder, exists, listFolder, moveForGood, readText, writeFileForGood } from '../host/files.ts';
+import { exists, listFolder, readText } from '../host/files.ts';
+import { ensureFolder } from '../host/folders.ts';
+import { moveForGood, writeFileForGood } from '../host/for-good.ts';
 import type { InstanceName } from '../instances/names.ts';
 import type { Places } from '../instances/places.ts';
 import type { Operation } from '../operation.ts';

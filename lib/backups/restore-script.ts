@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { readCallersFile, writeFileForGood } from '../host/files.ts';
+import { readCallersFile } from '../host/callers-files.ts';
+import { writeFileForGood } from '../host/for-good.ts';
 import { projectDirectory } from '../host/project.ts';
 
 /** Puts the script that a recovering server fetches WAL with at `path`, away from the checkout, and returns the path. */

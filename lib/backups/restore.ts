@@ -1,16 +1,9 @@
 import { dirname, join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { nowIso } from '../host/clock.ts';
-import {
-  ensureFolder,
-  exists,
-  makeFolder,
-  moveForGood,
-  readText,
-  removeFile,
-  removeFolder,
-  writeFileForGood,
-} from '../host/files.ts';
+import { exists, readText } from '../host/files.ts';
+import { ensureFolder, makeFolder, removeFile, removeFolder } from '../host/folders.ts';
+import { moveForGood, writeFileForGood } from '../host/for-good.ts';
 import { quoteSetting, Raw, recoveryConfiguration, shellCommand } from '../instances/configure.ts';
 import { asSuperuser } from '../instances/connection.ts';
 import { launch, startInstance } from '../instances/lifecycle.ts';

@@ -1,18 +1,9 @@
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { nowIso, nowMs } from '../host/clock.ts';
-import {
-  copyFile,
-  exists,
-  fileSize,
-  folderBytes,
-  freeBytes,
-  listFolder,
-  makeFolder,
-  moveForGood,
-  sha256,
-  syncFolder,
-} from '../host/files.ts';
+import { exists, fileSize, folderBytes, freeBytes, listFolder, sha256 } from '../host/files.ts';
+import { makeFolder } from '../host/folders.ts';
+import { copyFile, moveForGood, syncFolder } from '../host/for-good.ts';
 import { poll } from '../host/wait.ts';
 import { asSuperuser } from '../instances/connection.ts';
 import { instancePaths } from '../instances/places.ts';

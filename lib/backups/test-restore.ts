@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { monotonicMs } from '../host/clock.ts';
-import { ensureFolder, makeFolder, removeFolder, writeFileForGood } from '../host/files.ts';
+import { ensureFolder, makeFolder, removeFolder } from '../host/folders.ts';
+import { writeFileForGood } from '../host/for-good.ts';
 import { endProcessesOn } from '../host/processes.ts';
 import { poll } from '../host/wait.ts';
 import { Raw, shellCommand } from '../instances/configure.ts';

@@ -1,14 +1,8 @@
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
-import {
-  ensureFolder,
-  freeBytes,
-  linkFolder,
-  makeFolder,
-  readText,
-  removeFile,
-  writeFileForGood,
-} from '../host/files.ts';
+import { freeBytes, readText } from '../host/files.ts';
+import { ensureFolder, linkFolder, makeFolder, removeFile } from '../host/folders.ts';
+import { writeFileForGood } from '../host/for-good.ts';
 import { run } from '../host/programs.ts';
 import type { Task } from '../task.ts';
 import { humanBytes } from '../tuning/sizes.ts';

@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { AppError, exitStatus, toAppError } from '../errors.ts';
-import { exists, readCallersFile } from '../host/files.ts';
+import { readCallersFile } from '../host/callers-files.ts';
+import { exists } from '../host/files.ts';
 import { projectDirectory } from '../host/project.ts';
 import { type Action, changesAnything, type Common, isHostAction } from '../actions/action.ts';
 import type { Places } from '../instances/places.ts';

@@ -1,7 +1,8 @@
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { AppError } from '../errors.ts';
-import { callerMayWrite, exists, mayEnter, realPath } from '../host/files.ts';
+import { callerMayWrite, mayEnter } from '../host/callers-files.ts';
+import { exists, realPath } from '../host/files.ts';
 import { projectDirectory } from '../host/project.ts';
 import { becomeOwner, calledByRoot, dataOwner } from '../host/users.ts';
 import { type Places, placesOf } from '../instances/places.ts';

@@ -4,7 +4,9 @@ import lockfile from 'proper-lockfile';
 import * as z from 'zod';
 import { AppError } from '../errors.ts';
 import { monotonicMs, nowIso } from './clock.ts';
-import { ensureFolder, exists, listFolder, readJson, removeFile, writeJson } from './files.ts';
+import { exists, listFolder, readJson } from './files.ts';
+import { ensureFolder, removeFile } from './folders.ts';
+import { writeJson } from './for-good.ts';
 import { isAlive, ourselves } from './processes.ts';
 import { pause } from './wait.ts';
 

@@ -1,5 +1,8 @@
 import { join } from 'node:path';
-import { ensureFolder, exists, readCallersFile, readText, removeFile, writeFileForGood } from '../host/files.ts';
+import { readCallersFile } from '../host/callers-files.ts';
+import { exists, readText } from '../host/files.ts';
+import { ensureFolder, removeFile } from '../host/folders.ts';
+import { writeFileForGood } from '../host/for-good.ts';
 import { projectDirectory } from '../host/project.ts';
 import { dataOwner } from '../host/users.ts';
 import { superuser } from '../postgres/initdb.ts';

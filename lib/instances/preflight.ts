@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
-import { exists, freeBytes, removeFile } from '../host/files.ts';
+import { exists, freeBytes } from '../host/files.ts';
+import { removeFile } from '../host/folders.ts';
 import { commandLine } from '../host/processes.ts';
 import { poll } from '../host/wait.ts';
 import { describeListener } from '../ports/leases.ts';

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import * as z from 'zod';
 import { AppError } from '../errors.ts';
-import { exists, listFolder, readJson, writeJson } from '../host/files.ts';
+import { exists, listFolder, readJson } from '../host/files.ts';
+import { writeJson } from '../host/for-good.ts';
 import type { Port } from '../host/ports.ts';
 import { listJournal } from '../journal.ts';
 import { explainingAccess } from './access.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
-import { listCallersFolder, readCallersFile } from '../host/files.ts';
+import { listCallersFolder, readCallersFile } from '../host/callers-files.ts';
 
 /** A file that undoes a migration; it is listed and never run as a forward migration. */
 export interface DownFile {

@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { AppError } from '../errors.ts';
 import { nowIso } from '../host/clock.ts';
-import { createFileForGood, ensureFolder, listFolder, readJson, readText, removeFile } from '../host/files.ts';
+import { listFolder, readJson, readText } from '../host/files.ts';
+import { ensureFolder, removeFile } from '../host/folders.ts';
+import { createFileForGood } from '../host/for-good.ts';
 import { isBindable, listenerOn, type Port } from '../host/ports.ts';
 import { dataOwner } from '../host/users.ts';
 

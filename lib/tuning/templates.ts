@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import { AppError } from '../errors.ts';
-import { isMissing, listCallersFolder, readCallersFile } from '../host/files.ts';
+import { listCallersFolder, readCallersFile } from '../host/callers-files.ts';
+import { isMissing } from '../host/files.ts';
 import { projectDirectory } from '../host/project.ts';
 import { nearest } from '../nearest.ts';
 import { parseTemplate } from './template-file.ts';

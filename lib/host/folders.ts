@@ -1,0 +1,50 @@
+import { chmodSync, chownSync, existsSync, mkdirSync, symlinkSync, unlinkSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { isMissing } from './files.ts';
+import { asOwnerOrCaller, dataOwner } from './users.ts';
+
+/**
+ * Makes a folder, and those above it that are missing, for the account that owns the data. Folders that are already there
+ * keep their owner and mode.
+ */
+export function ensureFolder(path: string, mode = 0o700): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (!existsSync(parent)) ensureFolder(parent, 0o755);
+  const owner = dataOwner();
+  asOwnerOrCaller(() => {
+    try {
+      mkdirSync(path, { mode });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
+      throw error;
+    }
+    chmodSync(path, mode);
+    chownSync(path, owner.uid, owner.gid);
+  });
+}
+
+/** Makes a folder that must not be there yet. @throws the system's EEXIST when it is */
+export function makeFolder(path: string, mode = 0o700): void {
+  mkdirSync(path, { mode });
+  chmodSync(path, mode);
+}
+
+/** Makes `link` a symbolic link to a folder. */
+export function linkFolder(folder: string, link: string): void {
+  symlinkSync(folder, link);
+}
+
+export function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
+
+/** Removes a folder and all in it. For what an operation of ours made and nobody was told of; never for a client's data. */
+export async function removeFolder(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
+}
