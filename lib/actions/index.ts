@@ -28,6 +28,7 @@ export const actions = {
     'which migrations are applied',
     async () => (await import('./migrate-status.ts')).migrateStatus,
   ),
+  drift: entry('migrations', 'whether siblings have the same schema', async () => (await import('./drift.ts')).drift),
   backup: entry(
     'backups',
     'take a base backup and prove it by a test restore',
