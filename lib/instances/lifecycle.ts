@@ -3,11 +3,12 @@ import { monotonicMs } from '../host/clock.ts';
 import { isBindable, type Port } from '../host/ports.ts';
 import { poll } from '../host/wait.ts';
 import { describeListener, moveHint, portInUse } from '../ports/leases.ts';
+import { diagnose } from '../postgres/diagnosis.ts';
 import type { Installation } from '../postgres/installations.ts';
 import { livePostmaster, type PostmasterFile } from '../postgres/postmaster.ts';
 import { startFailed, startServer, stillStarting, waitUntilReady } from '../postgres/server.ts';
 import { patienceMs, startupProgress, Stillness, walBytes } from '../postgres/startup.ts';
-import { sqlState } from '../postgres/sql.ts';
+import { refusalWords, sqlState } from '../postgres/sql.ts';
 import type { Task } from '../task.ts';
 import { explainingAccess } from './access.ts';
 import { writeOwnConfiguration } from './configure.ts';
@@ -142,7 +143,11 @@ async function proveAnswering(
   timeoutMs: number,
 ): Promise<void> {
   const limits = { signal: task.signal, timeoutMs: Math.min(timeoutMs, 10_000) };
-  await assertIdentity({ ...asSuperuser(paths, record, record.database), ...limits }, record);
+  try {
+    await assertIdentity({ ...asSuperuser(paths, record, record.database), ...limits }, record);
+  } catch (error) {
+    throw explainRefusal(paths, record, error) ?? error;
+  }
   try {
     await assertIdentity({ ...asRole(paths, record), ...limits }, record);
   } catch (error) {
@@ -150,4 +155,13 @@ async function proveAnswering(
     const why = sqlState(error) === '53300' ? 'all its connections are taken' : 'the stored password is refused';
     task.warn(`${record.name} runs, but role ${record.role} cannot log in: ${why}`);
   }
+}
+
+/** The cause, where it is known, that a server which runs lets nobody into its database. */
+function explainRefusal(paths: InstancePaths, { name }: About, error: unknown): AppError | undefined {
+  const words = refusalWords(error);
+  const known = words === undefined ? undefined : diagnose(words, { name, dataDirectory: paths.data });
+  if (known === undefined) return undefined;
+  const message = `the server runs, but its database cannot be used: ${known.cause}`;
+  return new AppError(known.code, message, { hint: known.hint, cause: error, ...(words ? { output: words } : {}) });
 }

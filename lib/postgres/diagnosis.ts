@@ -64,8 +64,9 @@ export const table: readonly Row[] = [
   {
     code: 'DATA_IN_USE',
     says: /pre-existing shared memory block \(key \d+, ID (\d+)\) is still in use/,
-    cause: (id) => `processes of an earlier server still run on the same data (shared memory ${id})`,
-    hint: (subject) => `wait until they have ended (pgrep -af ${subject.dataDirectory}), then: ${start(subject)}`,
+    cause: (id) => `processes of another or an earlier server still run on the same data (shared memory ${id})`,
+    hint: (subject) =>
+      `end them, in whichever container they are (pgrep -af ${subject.dataDirectory}; docker ps), then: ${start(subject)}`,
   },
   {
     code: 'STALE_LOCK_FILE',
@@ -106,15 +107,29 @@ export const table: readonly Row[] = [
   },
   {
     code: 'SHARED_MEMORY',
-    says: /could not (?:map anonymous shared memory|create shared memory segment|create semaphores|resize shared memory segment "[^"]+" to \d+ bytes): ([^\n]+)(?:[\s\S]*?(?:currently |size=)(\d+))?/,
+    says: /could not map anonymous shared memory: ([^\n]+)(?:[\s\S]*?currently (\d+) bytes)?/,
     cause: (why, bytes) => `the system does not grant the memory asked for${bytes ? ` (${bytes} bytes)` : ''}: ${why}`,
     hint: lowerMemory,
   },
   {
     code: 'SHARED_MEMORY',
+    says: /could not create (shared memory segment|semaphore)s?: ([^\n]+)/,
+    cause: (what, why) => `the kernel grants no more ${what}s: ${why}`,
+    hint: (subject) =>
+      `compare what is used with the limits (ipcs -u; ipcs -l), raise those (sysctl kernel.shmmni kernel.shmall kernel.sem), then: ${start(subject)}`,
+  },
+  {
+    code: 'SHARED_MEMORY',
+    says: /could not (?:create|resize) shared memory segment "([^"]+)"[^\n:]*: ([^\n]+)/,
+    cause: (segment, why) => `/dev/shm has no room for the shared memory ${segment}: ${why}`,
+    hint: (subject) =>
+      `make room there (df -h /dev/shm; ls -lS /dev/shm), or make it larger (mount -o remount,size=1G /dev/shm; docker run --shm-size), then: ${start(subject)}`,
+  },
+  {
+    code: 'SHARED_MEMORY',
     says: /(?:FATAL|PANIC):\s+(out of memory|not enough shared memory for data structure[^\n]*|out of shared memory)/,
     cause: (why) => `the server does not get the memory it needs: ${why}`,
-    hint: lowerMemory,
+    hint: (subject) => `raise its limits (prlimit; its control group), or ${lowerMemory(subject)}`,
   },
   {
     code: 'DISK_SPACE',

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { AppError } from '../errors.ts';
+import { pause } from '../host/wait.ts';
 
 export interface Address {
   /** A socket folder (absolute path) or a host name. */
@@ -65,19 +66,25 @@ export async function withClient<T>(options: ConnectOptions, work: (client: Clie
 }
 
 async function close(client: Client, cut: () => void): Promise<void> {
-  const ended = client.end().catch(() => undefined);
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = globalThis.setTimeout(resolve, 1000);
-  });
-  await Promise.race([ended, limit]);
-  clearTimeout(timer);
+  const ended = new AbortController();
+  const end = client.end().then(
+    () => ended.abort(),
+    () => ended.abort(),
+  );
+  await Promise.race([end, pause(1000, ended.signal).catch(() => undefined)]);
   cut();
 }
 
 /** The five characters of SQLSTATE when the server said no, else undefined. */
 export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined;
+}
+
+/** What the server said when it said no, as its log has it, else undefined. */
+export function refusalWords(error: unknown): string | undefined {
+  if (!(error instanceof pg.DatabaseError)) return undefined;
+  const { severity, message, detail } = error;
+  return `${severity}:  ${message}\n${detail ? `DETAIL:  ${detail}\n` : ''}`;
 }
 
 /** Quotes an identifier for use in SQL text. */

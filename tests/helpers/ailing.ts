@@ -106,26 +106,21 @@ export class Ailing {
       });
   }
 
-  /** A server by hand on the data, as its owner, until `end`. */
-  async serveByHand(port: number): Promise<{ pid: number; alive: () => boolean; end: () => Promise<void> }> {
+  /** A server by hand on the data (or on a copy of it), as its owner, until `end`. */
+  async serveByHand(
+    port: number,
+    { data = this.data, sockets = this.sandbox.folder, listen = 'localhost' } = {},
+  ): Promise<{ pid: number; alive: () => boolean; end: () => Promise<void> }> {
     const account = serviceAccount();
-    const args = [
-      '-D',
-      this.data,
-      '-p',
-      String(port),
-      '-c',
-      'archive_mode=off',
-      '-c',
-      `unix_socket_directories=${this.sandbox.folder}`,
-    ];
+    const settings = ['archive_mode=off', `unix_socket_directories=${sockets}`, `listen_addresses=${listen}`];
+    const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
     const child = spawn(serverProgram('postgres'), args, {
       stdio: 'ignore',
       cwd: '/',
       ...(account === undefined ? {} : { uid: account.uid, gid: account.gid }),
     });
     const ended = once(child, 'exit');
-    const ready = (): true | undefined => (/\nready/.test(tryRead(this.file('postmaster.pid'))) ? true : undefined);
+    const ready = (): true | undefined => (/\nready/.test(tryRead(join(data, 'postmaster.pid'))) ? true : undefined);
     expect(await poll(ready, { signal: new AbortController().signal, timeoutMs: 20_000 })).toBe(true);
     return {
       pid: child.pid ?? 0,

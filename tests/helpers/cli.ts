@@ -20,6 +20,8 @@ export interface RunOptions {
   timeoutMs?: number;
   /** Whom to run it as; only root can. */
   account?: Account;
+  /** A command line that runs it in narrower surroundings: `prlimit`, `unshare`, `sh -c '…; exec "$@"' sh`. */
+  inside?: readonly string[];
   /** Puts it at the head of a process group, which `kill` then signals as a terminal's Ctrl-C does. */
   ownGroup?: boolean;
 }
@@ -135,8 +137,9 @@ export function listTree(folder: string): string[] {
 
 /** Begins any program the way a sandbox begins `./manage.ts`, but with no variables added. */
 export function beginProgram(file: string, args: readonly string[], options: RunOptions = {}): Running {
-  const { cwd, input, account, ownGroup = false, timeoutMs = 120_000 } = options;
-  const child = execa(file, args, {
+  const { cwd, input, account, inside = [], ownGroup = false, timeoutMs = 120_000 } = options;
+  const [program = file, ...rest] = [...inside, file, ...args];
+  const child = execa(program, rest, {
     reject: false,
     extendEnv: false,
     stripFinalNewline: false,

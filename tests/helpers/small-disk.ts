@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { beginProgram, type Finished, manageProgram, type RunOptions, type Sandbox, serviceAccount } from './cli.ts';
+import { type Finished, type RunOptions, type Sandbox, serviceAccount } from './cli.ts';
 
 /**
  * A file system of a few megabytes below a sandbox: a real tmpfs. Root mounts it; a plain user does so in a mount namespace
@@ -33,9 +33,7 @@ export async function makeSmallDisk(sandbox: Sandbox, megabytes: number): Promis
   return {
     folder,
     async manage(args, more = {}) {
-      const [program = '', ...rest] = [...inside, manageProgram, ...args];
-      const env = { PG_MANAGE_ROOT: sandbox.root, PG_MANAGE_HOST: sandbox.host, ...more.env };
-      return await beginProgram(program, rest, { cwd: sandbox.folder, ...more, env }).finished;
+      return await sandbox.manage(args, { inside, ...more });
     },
     fill: async (bytes) => await shell.run(`head -c ${bytes} /dev/zero > '${folder}/ballast' 2>/dev/null || true`),
     free: async () => await shell.run(`rm -f '${folder}/ballast'`),

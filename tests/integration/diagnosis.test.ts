@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -27,6 +28,30 @@ function precious(): string[] {
 
 function sum(path: string): number {
   return readFileSync(path).reduce((total, byte) => (total * 31 + byte) >>> 0, 7);
+}
+
+/** The control file with another version of the catalogue: 12 bytes in, covered by a CRC-32C behind its last field. */
+function ofAnotherBuild(control: Buffer): Buffer {
+  const changed = Buffer.from(control);
+  const end = checksumPlace(control);
+  changed.writeUInt32LE(changed.readUInt32LE(12) - 1, 12);
+  changed.writeUInt32LE(crc32c(changed.subarray(0, end)), end);
+  return changed;
+}
+
+/** Where its checksum stands, which differs between majors. */
+function checksumPlace(control: Buffer): number {
+  for (let at = 200; at < 400; at += 4) if (crc32c(control.subarray(0, at)) === control.readUInt32LE(at)) return at;
+  throw new Error('pg_control has no checksum where one was looked for');
+}
+
+function crc32c(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
+  }
+  return (crc ^ 0xffffffff) >>> 0;
 }
 
 describe('a setting that the server refuses', () => {
@@ -106,7 +131,70 @@ describe('a setting that the server refuses', () => {
   });
 });
 
+describe('a place that the server cannot use', () => {
+  it.each([
+    ["log_directory = '/nonexistent/log'", '/nonexistent/log/', 'ls -ld /nonexistent/log'],
+    ["unix_socket_directories = '/nonexistent'", '/nonexistent/.s.PGSQL', 'ls -ld /nonexistent'],
+  ])('%s', async (line, file, hint) => {
+    const automatic = readFileSync(ailing.file('postgresql.auto.conf'), 'utf8');
+    ailing.write('postgresql.auto.conf', `${automatic}${line}\n`);
+    const error = await ailing.failure();
+    expect(error).toMatchObject({ code: 'FILE_ACCESS', exitCode: 1 });
+    expect(error.message).toMatch(new RegExp(`${file.replaceAll('.', '\\.')}\\S*: No such file or directory`));
+    expect(error.hint).toContain(hint);
+    ailing.write('postgresql.auto.conf', automatic);
+    await ailing.expectWell();
+  });
+
+  it('a socket that another living server holds', async () => {
+    const { port } = (await ailing.sandbox.manage(['status', 'shop', '--json'])).json().data as { port: number };
+    const data = join(ailing.sandbox.folder, 'copy');
+    execFileSync('cp', ['-a', ailing.data, data]);
+    const other = await ailing.serveByHand(port, { data, sockets: join(ailing.folder, 'run'), listen: '' });
+    const error = await ailing.failure();
+    expect(error).toMatchObject({ code: 'PORT_IN_USE', exitCode: 1 });
+    expect(error.message).toMatch(
+      new RegExp(`another server \\(process ${other.pid}\\) holds the socket of port ${port}`),
+    );
+    const moved = /\.\/manage\.ts (start shop --port auto)/.exec(error.hint)?.[1]?.split(' ').slice(2) ?? [];
+    await ailing.expectWell([...moved, '--port-range', ailing.sandbox.portRange]);
+    expect(other.alive()).toBe(true);
+    await other.end();
+  });
+});
+
 describe('data that the server cannot start from', () => {
+  it('without its access rules', async () => {
+    renameSync(ailing.file('pg_hba.conf'), join(ailing.folder, 'kept'));
+    const error = await ailing.failure();
+    expect(error).toMatchObject({ code: 'BAD_ACCESS_RULES', exitCode: 1 });
+    expect(error.message).toContain('the access rules cannot be read: could not open');
+    expect(error.hint).toContain(`correct ${ailing.file('pg_hba.conf')}`);
+    renameSync(join(ailing.folder, 'kept'), ailing.file('pg_hba.conf'));
+    await ailing.expectWell();
+  });
+
+  it('without its version', async () => {
+    renameSync(ailing.file('PG_VERSION'), join(ailing.folder, 'kept'));
+    const error = await ailing.failure();
+    expect(error).toMatchObject({ code: 'INSTANCE_BROKEN', exitCode: 1 });
+    expect(error.message).toContain(`${ailing.data} is no data directory`);
+    expect(error.hint).toContain('./manage.ts restore shop');
+    renameSync(join(ailing.folder, 'kept'), ailing.file('PG_VERSION'));
+    await ailing.expectWell();
+  });
+
+  it('made by another build of the same major', async () => {
+    const control = readFileSync(ailing.file('global/pg_control'));
+    ailing.write('global/pg_control', ofAnotherBuild(control));
+    const error = await ailing.failure();
+    expect(error).toMatchObject({ code: 'WRONG_VERSION', exitCode: 1 });
+    expect(error.message).toMatch(/made by another build of PostgreSQL: .*CATALOG_VERSION_NO/);
+    expect(error.hint).toContain('./manage.ts start shop --bindir DIR');
+    ailing.write('global/pg_control', control);
+    await ailing.expectWell();
+  });
+
   it('a file of it that may not be read', async () => {
     chmodSync(ailing.file('pg_hba.conf'), 0o000);
     const error = await ailing.failure();
@@ -130,6 +218,32 @@ describe('data that the server cannot start from', () => {
     const logs = /\.\/manage\.ts (logs shop)/.exec(error.hint)?.[1]?.split(' ') ?? [];
     expect((await ailing.sandbox.manage(logs)).stdout).toContain('pg_multixact');
     renameSync(join(ailing.folder, 'kept'), ailing.file('pg_multixact'));
+    await ailing.expectWell();
+  });
+
+  it.each([
+    [
+      "recovery_target_timeline = '7'",
+      'RESTORE_TARGET',
+      'recovery target timeline 7 does not exist',
+      'list-backups shop',
+    ],
+    [
+      'max_connections = 5\nmax_wal_senders = 2',
+      'BAD_CONFIGURATION',
+      'max_connections = 5 is a lower setting',
+      'line 3 of',
+    ],
+  ])('a recovery with %j', async (lines, code, cause, hint) => {
+    ailing.write('recovery.signal', '');
+    ailing.write('pg-manage.recovery.conf', `restore_command = 'false'\nhot_standby = on\n${lines}\n`);
+    expect(await ailing.failure()).toMatchObject({
+      code,
+      exitCode: 1,
+      message: expect.stringContaining(cause),
+      hint: expect.stringContaining(hint),
+    });
+    for (const name of ['recovery.signal', 'pg-manage.recovery.conf']) rmSync(ailing.file(name));
     await ailing.expectWell();
   });
 

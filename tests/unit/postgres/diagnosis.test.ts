@@ -128,8 +128,8 @@ const cases: [ErrorCode, string[], cause: string, hint: string][] = [
       'FATAL:  could not create shared memory segment: No space left on device',
       'DETAIL:  Failed system call was shmget(key=2, size=56, 03600).',
     ],
-    '56 bytes',
-    'shared_buffers',
+    'no more shared memory segments: No space left',
+    'kernel.shmmni',
   ],
   [
     'SHARED_MEMORY',
@@ -137,8 +137,14 @@ const cases: [ErrorCode, string[], cause: string, hint: string][] = [
       'FATAL:  could not create semaphores: No space left on device',
       'DETAIL:  Failed system call was semget(5433127, 17, 03600).',
     ],
-    'No space left',
-    'max_connections',
+    'no more semaphores: No space left',
+    'kernel.sem',
+  ],
+  [
+    'SHARED_MEMORY',
+    ['FATAL:  could not resize shared memory segment "/PostgreSQL.1490143196" to 16976 bytes: No space left on device'],
+    '/dev/shm has no room',
+    'df -h /dev/shm',
   ],
   ['SHARED_MEMORY', ['FATAL:  out of memory'], 'out of memory', 'shared_buffers'],
   [
