@@ -2,11 +2,9 @@ import { backupFields, parseBackupId, readBackup } from '../backups/catalogue.ts
 import { codecs, type Codec } from '../backups/compression.ts';
 import { takeBackup, timestampId } from '../backups/take.ts';
 import { assertProven, verifyBackup } from '../backups/verify.ts';
-import { AppError } from '../errors.ts';
-import { observe } from '../instances/state.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { instanceAction } from './action.ts';
-import { hadFinished, installationOf, openInstance } from './shared.ts';
+import { hadFinished, installationOf, openRunning } from './shared.ts';
 
 export const backup = instanceAction({
   name: 'backup',
@@ -33,13 +31,7 @@ export const backup = instanceAction({
   changes: true,
   check: ({ 'backup-name': id }) => void (id === undefined || parseBackupId(id)),
   async run(context, name, given) {
-    const { record, paths } = openInstance(context, name);
-    const { state } = observe(paths, record);
-    if (state !== 'running') {
-      throw new AppError('INSTANCE_NOT_RUNNING', `instance ${name} is ${state}`, {
-        hint: `start it with: ./manage.ts --action start --instance ${name}`,
-      });
-    }
+    const { record } = openRunning(context, name);
     const id = given['backup-name'] === undefined ? timestampId() : parseBackupId(given['backup-name']);
     if (context.dryRun) return { data: { id }, text: [{ line: `would take backup ${id} of ${name}` }] };
     const installation = await installationOf(context, record);

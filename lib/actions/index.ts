@@ -49,6 +49,12 @@ export const actions = {
     'bring an instance back, in place or beside',
     async () => (await import('./restore.ts')).restore,
   ),
+  clone: entry('backups', 'a new instance with the data of another', async () => (await import('./clone.ts')).clone),
+  'restore-point': entry(
+    'backups',
+    'name this moment, to restore to it by name',
+    async () => (await import('./restore-point.ts')).restorePoint,
+  ),
   ports: entry('host', 'which ports are held, and who listens', async () => (await import('./ports.ts')).ports),
   recover: entry(
     'host',

@@ -1,104 +1,97 @@
 import { randomUUID } from 'node:crypto';
-import { type Backup, backupFolder, listBackups } from '../backups/catalogue.ts';
-import { archiveFolderOf, archiveOfBackup, prepareArchive } from '../backups/repository.ts';
+import type { Backup } from '../backups/catalogue.ts';
+import { chooseRestore, readPresent } from '../backups/choose-restore.ts';
+import { archiveFolderOf, prepareArchive } from '../backups/repository.ts';
 import { type Restored, restoreInstance } from '../backups/restore.ts';
-import { parseTime, planRestore, type RestorePlan } from '../backups/restore-plan.ts';
-import { readArchive } from '../backups/wal-check.ts';
-import { AppError } from '../errors.ts';
+import type { RestorePlan } from '../backups/restore-plan.ts';
+import { parseTarget, type RestoreTarget, targetWords } from '../backups/restore-target.ts';
 import { nowIso } from '../host/clock.ts';
-import { folderBytes } from '../host/files.ts';
 import type { Port } from '../host/ports.ts';
 import { assertNameFree } from '../instances/create.ts';
 import { endGhost } from '../instances/ghost.ts';
 import { type InstanceName, parseName } from '../instances/names.ts';
-import { type InstanceRecord, readRecord } from '../instances/record.ts';
+import type { InstanceRecord } from '../instances/record.ts';
 import { summarize } from '../instances/summary.ts';
 import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
-import { humanBytes } from '../tuning/sizes.ts';
-import { type Context, instanceAction, type Values } from './action.ts';
-import { defaultTimeoutMs, hadFinished, installationOf, moment, summaryOutcome } from './shared.ts';
+import { type Context, instanceAction, type Outcome, type Values } from './action.ts';
+import { describePlan } from './restore-text.ts';
+import { defaultTimeoutMs, hadFinished, installationOf, summaryOutcome } from './shared.ts';
 
-const options = {
+export const restoreOptions = {
   'backup-name': {
     type: 'string',
     alias: 'b',
     describe: 'which backup to begin from: a name, or latest (default: chosen)',
   },
   'to-time': { type: 'string', describe: 'the moment to restore, with its zone: 2026-11-21T10:42:00Z' },
+  'to-lsn': { type: 'string', describe: 'a position in the WAL: 16/B374D848' },
+  'to-name': { type: 'string', describe: 'a restore point (see restore-point)' },
+  'to-xid': { type: 'string', describe: 'the end of a transaction, as pg_current_xact_id() calls it' },
+  to: {
+    type: 'string',
+    choices: targetWords,
+    describe: "latest (default), immediate (the backup's own end), before-gap (where WAL is missing)",
+  },
   as: { type: 'string', describe: 'make a new instance of this name beside the living one' },
   timeline: { type: 'number', describe: 'the timeline to follow (default: the newest)' },
   port: { type: 'string', alias: 'p', describe: 'the port of the restored instance; auto for a free one' },
   'port-range': { type: 'string', describe: 'where to look for a free port (default 5433-5499)' },
 } as const;
 
+type Given = Values<typeof restoreOptions>;
+
 export const restore = instanceAction({
   name: 'restore',
   summary: 'bring an instance back, in place or beside',
   details:
-    'In place, the old data goes to quarantine, and comes back by itself when the restored server does not answer. Without --to-time it goes to the newest transaction there is. The repository alone is enough: the instance need not exist any more.',
+    'In place, the old data goes to quarantine, and comes back by itself when the restored server does not answer. Without a target it goes to the newest transaction there is; where WAL is known to be missing on the way, it refuses. The repository alone is enough: the instance need not exist any more.',
   examples: [
     ['./manage.ts restore client-a --to-time 2026-11-20T10:42:00Z', 'back to yesterday, 10:42'],
     ['./manage.ts restore client-a --as client-a-copy', 'a new instance beside it, from the newest backup'],
     ['./manage.ts restore client-a --backup-name 20261121T101500Z --dry-run', 'show the plan'],
   ],
-  options,
+  options: restoreOptions,
   target: 'either',
   lock: 'exclusive',
   changes: true,
-  check(given) {
-    if (given.as !== undefined) parseName(given.as);
-    if (given['to-time'] !== undefined) parseTime(given['to-time']);
-    if (given['port-range'] !== undefined) parseRange(given['port-range']);
-    if (given.port !== undefined && given.port !== 'auto') parsePort(given.port);
-  },
+  check: checkGiven,
   subject: (name, given) => (given.as === undefined ? name : parseName(given.as)),
   confirm: (name, given) =>
     given.as === undefined ? `This replaces the data of ${name}; the present data goes to quarantine` : undefined,
-  async run(context, name, given) {
-    const plan = choosePlan(context, name, given);
-    for (const warning of plan.warnings) context.task.warn(warning);
-    const beside = given.as === undefined ? undefined : parseName(given.as);
-    if (beside !== undefined && hadFinished(context, 'restore')) return summaryOutcome(context, beside);
-    if (beside !== undefined) assertNameFree(context, beside);
-    if (context.dryRun) return planned(context, plan, beside ?? name);
-    const installation = await installationOf(context, plan.backup.instance);
-    const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
-    const { record, archiveFolder } = await prepareTarget(context, name, plan.backup, beside, given);
-    const restored = await restoreInstance(context, { plan, record, installation, archiveFolder, timeoutMs });
-    return outcome(context, record, plan, restored);
-  },
+  run: restoreSelected,
 });
 
-function choosePlan({ places }: Context, name: InstanceName, given: Values<typeof options>): RestorePlan {
-  const all = listBackups(places, name);
-  const present = readPresent(places, name);
-  const wanted = given['backup-name'];
-  // Backups of an earlier instance of the same name are there to be named, not to be chosen.
-  const id =
-    wanted !== undefined && wanted !== 'latest'
-      ? all.find((backup) => backup.id === wanted)?.instance.id
-      : (present?.id ?? all.at(-1)?.instance.id);
-  const backups = all.filter((backup) => backup.instance.id === id);
-  if (present !== undefined && id !== undefined && id !== present.id && given.as === undefined) {
-    throw new AppError('RESTORE_TARGET', `backup ${wanted} is of an earlier instance that was called ${name} too`, {
-      hint: 'restore it beside with --as NEW',
-    });
-  }
-  const sample = backups[0];
-  const archive = sample ? readArchive(archiveOfBackup(places, name, sample.instance.id), sample.segmentBytes) : [];
-  return planRestore(name, backups, archive, {
-    backupId: wanted,
-    time: given['to-time'] === undefined ? undefined : parseTime(given['to-time']),
-    timeline: given.timeline,
-  });
+export function checkGiven(given: Given): void {
+  if (given.as !== undefined) parseName(given.as);
+  targetOf(given);
+  if (given['port-range'] !== undefined) parseRange(given['port-range']);
+  if (given.port !== undefined && given.port !== 'auto') parsePort(given.port);
 }
 
-function readPresent(places: Context['places'], name: InstanceName): InstanceRecord | undefined {
-  try {
-    return readRecord(places, name);
-  } catch {
-    return undefined; // a damaged record is what restore is there to mend
-  }
+/** Also what `clone` does. */
+export async function restoreSelected(context: Context, name: InstanceName, given: Given): Promise<Outcome> {
+  const { plan, backups } = chooseRestore(context.places, name, {
+    backupId: given['backup-name'],
+    target: targetOf(given),
+    timeline: given.timeline,
+    beside: given.as !== undefined,
+  });
+  for (const warning of plan.warnings) context.task.warn(warning);
+  const beside = given.as === undefined ? undefined : parseName(given.as);
+  if (beside !== undefined && (hadFinished(context, 'restore') || hadFinished(context, 'clone')))
+    return summaryOutcome(context, beside);
+  if (beside !== undefined) assertNameFree(context, beside);
+  if (context.dryRun) return describePlan(context.places, plan, beside ?? name, backups);
+  const installation = await installationOf(context, plan.backup.instance);
+  const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
+  const { record, archiveFolder } = await prepareTarget(context, name, plan.backup, beside, given);
+  const restored = await restoreInstance(context, { plan, record, installation, archiveFolder, timeoutMs });
+  return outcome(context, record, plan, restored);
+}
+
+function targetOf(given: Given): RestoreTarget {
+  const { to, 'to-time': time, 'to-lsn': lsn, 'to-name': point, 'to-xid': xid } = given;
+  return parseTarget({ to, 'to-time': time, 'to-lsn': lsn, 'to-name': point, 'to-xid': xid });
 }
 
 async function prepareTarget(
@@ -106,7 +99,7 @@ async function prepareTarget(
   name: InstanceName,
   { instance: kept }: Backup,
   beside: InstanceName | undefined,
-  given: Values<typeof options>,
+  given: Given,
 ): Promise<{ record: InstanceRecord; archiveFolder: string }> {
   const { places } = context;
   if (beside !== undefined) {
@@ -129,7 +122,7 @@ async function leasePort(
   context: Context,
   record: InstanceRecord,
   wanted: string | undefined,
-  given: Values<typeof options>,
+  given: Given,
 ): Promise<Port> {
   const { leases, places, journal } = context;
   const range = given['port-range'] === undefined ? defaultRange : parseRange(given['port-range']);
@@ -145,34 +138,6 @@ async function leasePort(
         (candidate) => journal.intend({ kind: 'lease', port: candidate, instanceId }),
       ),
   );
-}
-
-function planned({ places }: Context, { backup, timeline, time }: RestorePlan, target: InstanceName) {
-  const folder = archiveOfBackup(places, backup.instance.name, backup.instance.id);
-  const data = {
-    name: target,
-    backupId: backup.id,
-    timeline,
-    toTime: time ?? null,
-    dataBytes: backup.dataBytes,
-    walBytes: folderBytes(folder),
-  };
-  const fields: [string, string][] = [
-    ['instance', target],
-    ['backup', `${backup.id} (${backup.state}), finished ${moment(backup.finishedAt)}`],
-    ['to', time ?? 'the newest transaction'],
-    ['timeline', String(timeline)],
-    ['data', humanBytes(backup.dataBytes)],
-    ['archive', `${humanBytes(data.walBytes)} of WAL in ${folder}`],
-    [
-      'took last time',
-      backup.verification?.restoreSeconds
-        ? `${backup.verification.restoreSeconds.toFixed(1)} s, without the WAL since`
-        : 'not known',
-    ],
-    ['files', backupFolder(places, backup.instance.name, backup.id)],
-  ];
-  return { data, text: [{ line: `would restore:` }, { fields }] };
 }
 
 function outcome(context: Context, record: InstanceRecord, { backup }: RestorePlan, restored: Restored) {

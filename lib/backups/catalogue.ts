@@ -37,6 +37,10 @@ const backupSchema = z.object({
   stopLsn: lsnSchema,
   timeline: z.number(),
   segmentBytes: z.number(),
+  /** Every transaction from this id on (64 bits, as text) ended after the backup did. */
+  nextXid: z.string().optional(),
+  /** Set for a backup that retention never removes. */
+  pinned: z.boolean().optional(),
   compression: z.enum(['zstd', 'lz4', 'gzip', 'none']),
   /** What is stored, with the hash of each file as it was when the backup was taken. */
   files: z.array(z.object({ name: z.string(), sizeBytes: z.number(), sha256: z.string() })),

@@ -17,7 +17,7 @@ import type { RestorePlan } from './restore-plan.ts';
 /**
  * Sees to it that the recovery can go to the newest transaction of the instance that the backup is of: a running one is told
  * to archive what it is writing; what a stopped one has not archived is taken along, and so is what the running one that is
- * to be replaced archives no more.
+ * to be replaced archives no more. Where the target needs no newest WAL, only the server to be replaced is stopped.
  * @returns false when that instance is gone, so that nobody can say what it wrote last
  */
 export async function collectNewestWal(
@@ -31,8 +31,10 @@ export async function collectNewestWal(
   const archive = archiveOfBackup(places, plan.backup.instance.name, plan.backup.instance.id);
   const inPlace = record.name === plan.backup.instance.name;
   const running = livePostmaster(source.data);
+  const wanted = plan.target.kind !== 'immediate' && plan.target.kind !== 'before-gap';
+  if (!wanted && (!inPlace || running === undefined)) return true;
   if (running !== undefined) {
-    const archived = await archiveRest(operation, { host: source.socket, port: running.port }, archive);
+    const archived = !wanted || (await archiveRest(operation, { host: source.socket, port: running.port }, archive));
     if (!inPlace) {
       if (archived) return true;
       throw new AppError(
@@ -46,7 +48,7 @@ export async function collectNewestWal(
     journal.intend({ kind: 'stopped', instance: record.name });
     await stopInstance(task, source, record, { way: 'fast', timeoutMs: 120_000 });
   }
-  takeAlongWal(source.data, restored, archive);
+  if (wanted) takeAlongWal(source.data, restored, archive);
   return true;
 }
 

@@ -1,12 +1,20 @@
 import { AppError } from '../errors.ts';
 import { compareLsn } from '../postgres/lsn.ts';
+import {
+  type ArchiveSpans,
+  beginsBefore,
+  describeRange,
+  rangeStart,
+  type SegmentRange,
+  spansAlong,
+} from './archive-spans.ts';
 import type { Backup } from './catalogue.ts';
+import { describeTarget, precedes, type RestoreTarget } from './restore-target.ts';
 import type { ArchivedTimeline } from './wal-check.ts';
 
-export interface RestoreTarget {
+export interface RestoreWish {
   backupId: string | undefined;
-  /** A moment, as `parseTime` has checked it. */
-  time: string | undefined;
+  target: RestoreTarget;
   timeline: number | undefined;
 }
 
@@ -14,68 +22,35 @@ export interface RestorePlan {
   backup: Backup;
   /** The timeline to end on. */
   timeline: number;
-  time: string | undefined;
+  target: RestoreTarget;
+  /** The WAL on the way, and what of it is missing. */
+  wal: ArchiveSpans;
   warnings: string[];
 }
 
 /**
- * A moment with its time zone, as PostgreSQL reads it too; up to microseconds.
- * @throws BAD_TIME when the zone is missing: "10:42" would mean something else to the server than to the person
- */
-export function parseTime(text: string): string {
-  const match =
-    /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)\s*(Z|UTC|[+-](?:0\d|1[0-5])(?::?[0-5]\d)?)?$/i.exec(
-      text.trim(),
-    );
-  const [, day, clock, zone] = match ?? [];
-  if (day === undefined || clock === undefined || !isDay(day) || Number.isNaN(Date.parse(`${day}T${clock}Z`))) {
-    throw new AppError('BAD_TIME', `"${text}" is no moment`, {
-      hint: 'write it as 2026-11-21T10:42:00Z or "2026-11-21 10:42:00+01:00"',
-    });
-  }
-  if (zone === undefined) {
-    throw new AppError('BAD_TIME', `"${text}" does not say in which time zone`, {
-      hint: `add Z for UTC, or an offset: "${day} ${clock}+01:00"`,
-    });
-  }
-  return `${day}T${clock}${normalZone(zone)}`;
-}
-
-/** False for the 30th of February, which Date.parse takes for the 2nd of March. */
-function isDay(day: string): boolean {
-  const ms = Date.parse(`${day}T00:00Z`);
-  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day);
-}
-
-function normalZone(zone: string): string {
-  // A server that is just starting knows no names of zones, not even Z.
-  if (/^(Z|UTC)$/i.test(zone)) return '+00:00';
-  const digits = zone.slice(1).replace(':', '').padEnd(4, '0');
-  return `${zone[0]}${digits.slice(0, 2)}:${digits.slice(2)}`;
-}
-
-/**
  * Chooses the backup to begin from and the timeline to end on. Pure: it is given the catalogue and what the archive holds.
- * A backup serves only when it was finished before the moment wanted, and when the timeline wanted goes through it.
+ * A backup serves only when it was whole before the target, and when the timeline wanted goes through it. WAL that is known to be
+ * missing on the way is refused: the server would take the hole for the end.
  * @throws BACKUP_NOT_FOUND, RESTORE_TARGET
  */
 export function planRestore(
   name: string,
   backups: readonly Backup[],
   archive: readonly ArchivedTimeline[],
-  target: RestoreTarget,
+  wish: RestoreWish,
 ): RestorePlan {
+  const { target } = wish;
   const newest = Math.max(...backups.map((backup) => backup.timeline), ...archive.map((one) => one.timeline));
-  const timeline = target.timeline ?? newest;
+  const timeline = wish.timeline ?? newest;
   const usable = backups.filter((backup) => leadsTo(backup, timeline, archive));
   const last = backups.at(-1);
-  if (target.backupId === undefined && usable.length === 0 && last !== undefined) {
+  if (wish.backupId === undefined && usable.length === 0 && last !== undefined) {
     throw new AppError('RESTORE_TARGET', `no backup of ${name} leads to timeline ${timeline}`, {
       hint: `the newest is ${last.id}: restore along its own timeline with --timeline ${last.timeline}`,
     });
   }
-  const backup =
-    target.backupId === undefined ? newestBefore(name, usable, target.time) : named(name, backups, target.backupId);
+  const backup = wish.backupId === undefined ? newestBefore(name, usable, target) : named(name, backups, wish.backupId);
   if (!leadsTo(backup, timeline, archive)) {
     throw new AppError(
       'RESTORE_TARGET',
@@ -85,17 +60,53 @@ export function planRestore(
       },
     );
   }
-  if (target.time !== undefined && Date.parse(target.time) < Date.parse(backup.finishedAt)) {
+  const before = precedes(backup, target);
+  if (before === false) {
+    const [ended, wanted] = [endOf(backup, target), describeTarget(target)];
+    throw new AppError('RESTORE_TARGET', `backup ${backup.id} was finished at ${ended}, after ${wanted}`, {
+      hint: 'leave --backup-name out: an earlier backup is chosen then, if there is one',
+    });
+  }
+  const wal = target.kind === 'immediate' ? noWal : spansAlong(backup, timeline, archive);
+  const warnings = [
+    ...(backup.state === 'verified' ? [] : [`backup ${backup.id} is ${backup.state}, not verified`]),
+    ...(before === undefined
+      ? [`nobody can tell whether backup ${backup.id} was finished before ${describeTarget(target)}`]
+      : []),
+    ...judgeGaps(backup, target, wal.gaps),
+  ];
+  return { backup, timeline, target, wal, warnings };
+}
+
+const noWal: ArchiveSpans = { spans: [], gaps: [] };
+
+/**
+ * @returns what is to be said of gaps that may lie behind the target
+ * @throws RESTORE_TARGET where the first one surely lies before it
+ */
+function judgeGaps(backup: Backup, target: RestoreTarget, [gap]: readonly SegmentRange[]): string[] {
+  if (gap === undefined) return target.kind === 'before-gap' ? ['the archive has no gap: this goes to its end'] : [];
+  const { segmentBytes } = backup;
+  const begins = rangeStart(gap, segmentBytes);
+  const missing = `${describeRange(gap, segmentBytes)} is missing from the archive`;
+  const known = target.kind === 'lsn' || target.kind === 'name' ? target.lsn : undefined;
+  const behind = known === undefined ? target.kind === 'latest' : beginsBefore(gap, known, segmentBytes);
+  if (behind) {
     throw new AppError(
       'RESTORE_TARGET',
-      `backup ${backup.id} was finished at ${backup.finishedAt}, after ${target.time}`,
+      `${missing}: no recovery from backup ${backup.id} gets past ${begins}, and ${describeTarget(target)} is behind it`,
       {
-        hint: 'leave --backup-name out: an earlier backup is chosen then, if there is one',
+        hint: 'go as far as it leads with --to before-gap, or begin from a backup taken after the gap',
+        data: { gap: describeRange(gap, segmentBytes), gapLsn: begins },
       },
     );
   }
-  const warnings = backup.state === 'verified' ? [] : [`backup ${backup.id} is ${backup.state}, not verified`];
-  return { backup, timeline, time: target.time, warnings };
+  const certain = known !== undefined || target.kind === 'before-gap';
+  return certain ? [] : [`${missing}: this fails where ${describeTarget(target)} is behind ${begins}`];
+}
+
+function endOf(backup: Backup, { kind }: RestoreTarget): string {
+  return kind === 'time' ? backup.finishedAt : backup.stopLsn;
 }
 
 function leadsTo(backup: Backup, timeline: number, archive: readonly ArchivedTimeline[]): boolean {
@@ -118,10 +129,12 @@ function named(name: string, backups: readonly Backup[], id: string): Backup {
   });
 }
 
-function newestBefore(name: string, backups: readonly Backup[], time: string | undefined): Backup {
+/** The newest one that surely was whole before the target; where nobody can tell of any, the oldest. */
+function newestBefore(name: string, backups: readonly Backup[], target: RestoreTarget): Backup {
   const sound = backups.filter((backup) => backup.state !== 'failed');
-  const limitMs = time === undefined ? Infinity : Date.parse(time);
-  const found = sound.findLast((backup) => Date.parse(backup.finishedAt) <= limitMs);
+  const found =
+    sound.findLast((backup) => precedes(backup, target) === true) ??
+    sound.find((backup) => precedes(backup, target) === undefined);
   if (found !== undefined) return found;
   const first = sound[0];
   if (first === undefined) {
@@ -132,7 +145,10 @@ function newestBefore(name: string, backups: readonly Backup[], time: string | u
           : 'there are none',
     });
   }
-  throw new AppError('RESTORE_TARGET', `no backup of ${name} was finished before ${time}`, {
-    hint: `the earliest moment that can be restored is ${first.finishedAt}`,
+  throw new AppError('RESTORE_TARGET', `no backup of ${name} was finished before ${describeTarget(target)}`, {
+    hint:
+      target.kind === 'xid'
+        ? `the earliest transaction that can be restored is ${first.nextXid}`
+        : `the earliest ${target.kind === 'time' ? 'moment' : 'position'} that can be restored is ${endOf(first, target)}`,
   });
 }

@@ -15,8 +15,10 @@ import { type Lsn, parseLsn } from '../postgres/lsn.ts';
 import { livePostmaster } from '../postgres/postmaster.ts';
 import { stopServer } from '../postgres/server.ts';
 import { type Client, withClient } from '../postgres/sql.ts';
+import { describeRange } from './archive-spans.ts';
 import { backupFolder } from './catalogue.ts';
 import type { RestorePlan } from './restore-plan.ts';
+import { describeTarget, targetSettings } from './restore-target.ts';
 import { archiveOfBackup } from './repository.ts';
 import { installRestoreScript } from './restore-script.ts';
 import { scratchFolder } from './scratch.ts';
@@ -137,13 +139,13 @@ function writeRecoverySettings(
   paths: InstancePaths,
   { plan, archiveFolder }: RestoreOptions,
 ): void {
-  const { backup, time, timeline } = plan;
+  const { backup, target, timeline } = plan;
   installRestoreScript(paths.restoreScript);
   const archives = [...new Set([archiveOfBackup(places, backup.instance.name, backup.instance.id), archiveFolder])];
   const settings: Record<string, string> = {
     restore_command: shellCommand([paths.restoreScript, Raw.name, Raw.path, ...archives]),
     recovery_target_timeline: String(timeline),
-    ...(time === undefined ? {} : { recovery_target_time: time, recovery_target_inclusive: 'on' }),
+    ...targetSettings(target),
     recovery_target_action: 'promote',
     // Nobody reads before it is done; and the server may then have other limits than the one that wrote the WAL.
     hot_standby: 'off',
@@ -167,16 +169,34 @@ async function recoverTo(
     const short =
       error instanceof AppError &&
       /recovery ended before configured recovery target was reached/.test(error.output ?? '');
-    if (!short || plan.time === undefined) throw error;
+    if (!short) throw error;
+    const { target } = plan;
+    if (target.kind !== 'time' || plan.wal.gaps.length > 0) throw targetMissed(plan, error.output);
     // The WAL ends before the moment wanted. Where it is all that the instance ever wrote, its end is that moment's state.
     task.warn(
       complete
-        ? `nothing was committed after ${plan.time}: restored to the newest transaction`
-        : `the archive ends before ${plan.time}: restored to its end; what was committed after that is not in the repository`,
+        ? `nothing was committed after ${target.time}: restored to the newest transaction`
+        : `the archive ends before ${target.time}: restored to its end; what was committed after that is not in the repository`,
     );
-    writeRecoverySettings(operation, paths, { ...options, plan: { ...plan, time: undefined } });
+    writeRecoverySettings(operation, paths, { ...options, plan: { ...plan, target: { kind: 'latest' } } });
     await launch(task, installation, paths, record, options);
   }
+}
+
+function targetMissed({ backup, target, timeline, wal }: RestorePlan, output: string | undefined): AppError {
+  const [gap] = wal.gaps;
+  const why =
+    gap === undefined
+      ? `the WAL of timeline ${timeline} has no such place after backup ${backup.id}`
+      : `${describeRange(gap, backup.segmentBytes)} is missing from the archive`;
+  const hint =
+    gap === undefined
+      ? 'look at what there is with --dry-run; another timeline is followed with --timeline N'
+      : 'go as far as it leads with --to before-gap';
+  return new AppError('RESTORE_TARGET', `the recovery ended before ${describeTarget(target)}: ${why}`, {
+    hint,
+    ...(output === undefined ? {} : { output }),
+  });
 }
 
 async function whereItEnded(client: Client): Promise<Omit<Restored, 'quarantine'>> {

@@ -73,6 +73,7 @@ export async function takeBackup(
     step.result(`${humanBytes(folderBytes(staging))}, ${codec}`);
   });
   const finishedAt = nowIso();
+  const nextXid = await withClient(superuserOf(operation, record), readNextXid);
   const manifest = readManifest(join(staging, 'backup_manifest'));
   keepInstanceFiles(operation, record, staging);
   const backup: Backup = {
@@ -84,6 +85,7 @@ export async function takeBackup(
     ...(options.label === undefined ? {} : { label: options.label }),
     ...manifest,
     segmentBytes,
+    nextXid,
     compression: codec,
     ...(await describeFiles(staging)),
     instance: record,
@@ -127,6 +129,12 @@ async function readSegmentBytes(client: Client): Promise<number> {
     "select setting::int as bytes from pg_settings where name = 'wal_segment_size'",
   );
   return rows[0]?.bytes ?? 0;
+}
+
+/** The first transaction id that nobody has yet; asked when the backup has ended, so that it is of a later transaction. */
+async function readNextXid(client: Client): Promise<string> {
+  const { rows } = await client.query<{ xid: string }>('select pg_snapshot_xmax(pg_current_snapshot())::text as xid');
+  return rows[0]?.xid ?? '';
 }
 
 function keepInstanceFiles({ places }: Operation, record: InstanceRecord, staging: string): void {

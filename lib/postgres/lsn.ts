@@ -14,6 +14,11 @@ export function lsnBytes(lsn: Lsn): bigint {
   return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
 }
 
+/** The position that is so many bytes from the beginning of the WAL. */
+export function lsnAt(bytes: bigint): Lsn {
+  return `${(bytes >> 32n).toString(16)}/${(bytes & 0xffffffffn).toString(16)}`.toUpperCase() as Lsn;
+}
+
 export function compareLsn(a: Lsn, b: Lsn): number {
   const difference = lsnBytes(a) - lsnBytes(b);
   return difference < 0n ? -1 : difference > 0n ? 1 : 0;

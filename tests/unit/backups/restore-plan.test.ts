@@ -3,54 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Backup } from '../../../lib/backups/catalogue.ts';
-import { parseTime, planRestore, type RestoreTarget } from '../../../lib/backups/restore-plan.ts';
+import { planRestore, type RestoreWish } from '../../../lib/backups/restore-plan.ts';
+import { parseTime } from '../../../lib/backups/restore-target.ts';
 import { type ArchivedTimeline, readArchive } from '../../../lib/backups/wal-check.ts';
 import { parseLsn } from '../../../lib/postgres/lsn.ts';
 import { defaultSegmentBytes } from '../../../lib/postgres/wal.ts';
-
-describe('parseTime', () => {
-  it.each([
-    ['2026-11-21T10:42:00Z', '2026-11-21T10:42:00+00:00'],
-    ['2026-11-21 10:42:00+01:00', '2026-11-21T10:42:00+01:00'],
-    ['2026-11-21 10:42Z', '2026-11-21T10:42+00:00'],
-    ['2026-11-21 10:42:00.123456 UTC', '2026-11-21T10:42:00.123456+00:00'],
-    ['2026-11-21t10:42:00z', '2026-11-21T10:42:00+00:00'],
-    ['2026-11-21 10:42:00-0330', '2026-11-21T10:42:00-03:30'],
-    ['2026-11-21 10:42:00+05', '2026-11-21T10:42:00+05:00'],
-    [' 2026-02-28 23:59:59.9-11:00 ', '2026-02-28T23:59:59.9-11:00'],
-    ['2028-02-29 00:00Z', '2028-02-29T00:00+00:00'],
-  ])('reads %j', (text, time) => {
-    expect(parseTime(text)).toBe(time);
-    expect(Date.parse(time)).not.toBeNaN();
-  });
-
-  it.each(['2026-11-21 10:42:00', '2026-11-21T10:42'])('asks %j for its zone', (text) => {
-    expect(() => parseTime(text)).toThrow(
-      expect.objectContaining({ code: 'BAD_TIME', exitCode: 2, message: expect.stringContaining('time zone') }),
-    );
-  });
-
-  it.each([
-    '',
-    'yesterday',
-    '10:42Z',
-    '2026-11-21',
-    '21.11.2026 10:42Z',
-    '2026-13-01 10:42Z',
-    '2026-02-30 10:42Z',
-    '2027-02-29 10:42Z',
-    '2026-11-21 25:00Z',
-    '2026-11-21 10:61Z',
-    '2026-11-21 10:42:00.1234567Z',
-    '2026-11-21 10:42 CET',
-    '2026-11-21 10:42+1',
-    '2026-11-21 10:42+25:00',
-    '2026-11-21 10:42+01:75',
-    "2026-11-21 10:42Z'; x",
-  ])('refuses %j', (text) => {
-    expect(() => parseTime(text)).toThrow(expect.objectContaining({ code: 'BAD_TIME' }));
-  });
-});
 
 /** A backup that was finished at an hour of one day, from LSN `0/N000000` to `0/N000100`. */
 function backup(id: string, hour: number, segment: number, more: Partial<Backup> = {}): Backup {
@@ -61,6 +18,7 @@ function backup(id: string, hour: number, segment: number, more: Partial<Backup>
     startLsn: parseLsn(`0/${segment}000000`),
     stopLsn: parseLsn(`0/${segment}000100`),
     timeline: 1,
+    segmentBytes: defaultSegmentBytes,
     ...more,
   } as Backup;
 }
@@ -69,16 +27,16 @@ function timeline(number: number, ...ancestors: [number, string][]): ArchivedTim
   return {
     timeline: number,
     ancestors: ancestors.map(([one, lsn]) => ({ timeline: one, leftAt: parseLsn(lsn) })),
-    numbers: [],
+    numbers: [3n, 4n, 5n, 6n, 7n, 8n, 9n],
   };
 }
 
-const anyTarget: RestoreTarget = { backupId: undefined, time: undefined, timeline: undefined };
+const anyTarget: RestoreWish = { backupId: undefined, target: { kind: 'latest' }, timeline: undefined };
 const one = [timeline(1)];
 const day = [backup('b1', 8, 3), backup('b2', 10, 5), backup('b3', 12, 7)];
 
-function plan(backups: Backup[], archive: ArchivedTimeline[], target: Partial<RestoreTarget> = {}) {
-  return planRestore('client-a', backups, archive, { ...anyTarget, ...target });
+function plan(backups: Backup[], archive: ArchivedTimeline[], wish: Partial<RestoreWish> = {}) {
+  return planRestore('client-a', backups, archive, { ...anyTarget, ...wish });
 }
 
 function coded(code: string, rest: { message?: string; hint?: string } = {}) {
@@ -88,11 +46,11 @@ function coded(code: string, rest: { message?: string; hint?: string } = {}) {
 
 describe('planRestore along one timeline', () => {
   it('begins from the newest backup', () => {
-    expect(plan(day, one)).toEqual({ backup: day[2], timeline: 1, time: undefined, warnings: [] });
+    expect(plan(day, one)).toMatchObject({ backup: day[2], timeline: 1, target: { kind: 'latest' }, warnings: [] });
   });
 
   it('begins from the newest one finished before the moment, compared as moments', () => {
-    const at = (time: string): string => plan(day, one, { time: parseTime(time) }).backup.id;
+    const at = (time: string): string => plan(day, one, { target: { kind: 'time', time: parseTime(time) } }).backup.id;
     expect(at('2026-11-21 11:59:59Z')).toBe('b2');
     expect(at('2026-11-21 10:00:00Z')).toBe('b2');
     expect(at('2026-11-21 09:59:59.999999Z')).toBe('b1');
@@ -101,7 +59,7 @@ describe('planRestore along one timeline', () => {
   });
 
   it('says the earliest moment where that is too early', () => {
-    expect(() => plan(day, one, { time: '2026-11-21T07:59:59Z' })).toThrow(
+    expect(() => plan(day, one, { target: { kind: 'time', time: '2026-11-21T07:59:59Z' } })).toThrow(
       coded('RESTORE_TARGET', { hint: '2026-11-21T08:00:00.000Z' }),
     );
   });
@@ -124,8 +82,10 @@ describe('planRestore along one timeline', () => {
   });
 
   it('takes a named backup, also an older one, but not one that was finished too late', () => {
-    expect(plan(day, one, { backupId: 'b1', time: '2026-11-21T11:00:00Z' }).backup.id).toBe('b1');
-    expect(() => plan(day, one, { backupId: 'b3', time: '2026-11-21T11:00:00Z' })).toThrow(
+    expect(plan(day, one, { backupId: 'b1', target: { kind: 'time', time: '2026-11-21T11:00:00Z' } }).backup.id).toBe(
+      'b1',
+    );
+    expect(() => plan(day, one, { backupId: 'b3', target: { kind: 'time', time: '2026-11-21T11:00:00Z' } })).toThrow(
       coded('RESTORE_TARGET', { message: 'b3 was finished at 2026-11-21T12:00:00.000Z', hint: '--backup-name' }),
     );
     expect(() => plan(day, one, { backupId: 'b9' })).toThrow(
@@ -136,6 +96,90 @@ describe('planRestore along one timeline', () => {
   it('says so when there is none at all', () => {
     expect(() => plan([], [])).toThrow(coded('BACKUP_NOT_FOUND', { hint: 'there are none' }));
     expect(() => plan([], one, { backupId: 'latest' })).toThrow(coded('BACKUP_NOT_FOUND', { hint: 'there are none' }));
+  });
+});
+
+describe('planRestore to other targets', () => {
+  const at = (target: RestoreWish['target']): string => plan(day, one, { target }).backup.id;
+
+  it('to a position: from the newest backup that was whole there', () => {
+    expect(at({ kind: 'lsn', lsn: parseLsn('0/5000100') })).toBe('b2');
+    expect(at({ kind: 'lsn', lsn: parseLsn('0/50000FF') })).toBe('b1');
+    expect(() => at({ kind: 'lsn', lsn: parseLsn('0/3000000') })).toThrow(
+      coded('RESTORE_TARGET', { hint: 'position that can be restored is 0/3000100' }),
+    );
+  });
+
+  it('to a restore point: by its place, and from the oldest backup where that is not known', () => {
+    expect(at({ kind: 'name', name: 'p', lsn: parseLsn('0/6000000') })).toBe('b2');
+    const unknown = plan(day, one, { target: { kind: 'name', name: 'p' } });
+    expect(unknown.backup.id).toBe('b1');
+    expect(unknown.warnings).toEqual([expect.stringContaining('nobody can tell')]);
+  });
+
+  it('to a transaction: from a backup that had ended before any like it began', () => {
+    const backups = [backup('b1', 8, 3, { nextXid: '700' }), backup('b2', 10, 5, { nextXid: '800' })];
+    const from = (xid: bigint): string => plan(backups, one, { target: { kind: 'xid', xid } }).backup.id;
+    expect([from(800n), from(799n), from(700n)]).toEqual(['b2', 'b1', 'b1']);
+    expect(() => from(699n)).toThrow(coded('RESTORE_TARGET', { hint: '700' }));
+    expect(plan(day, one, { target: { kind: 'xid', xid: 5n } }).backup.id).toBe('b1');
+  });
+
+  it('to the end of a backup: the newest, and no WAL of the archive', () => {
+    expect(plan(day, one, { target: { kind: 'immediate' } })).toMatchObject({
+      backup: { id: 'b3' },
+      wal: { spans: [], gaps: [] },
+    });
+  });
+});
+
+describe('planRestore where WAL is missing', () => {
+  // b1(3) b2(5) ○(6) ○(7) ●(8): nothing after 0/6000000 can be reached from b2.
+  const torn = [{ timeline: 1, ancestors: [], numbers: [3n, 4n, 5n, 8n] }];
+  const early = day.slice(0, 2);
+
+  it('refuses an open end, naming what is missing and where', () => {
+    expect(() => plan(early, torn)).toThrow(
+      coded('RESTORE_TARGET', {
+        message: '000000010000000000000006 to 000000010000000000000007 is missing',
+        hint: '--to before-gap',
+      }),
+    );
+  });
+
+  it('goes up to it when asked', () => {
+    const { backup: from, warnings, wal } = plan(early, torn, { target: { kind: 'before-gap' } });
+    expect([from.id, warnings]).toEqual(['b2', []]);
+    expect(wal).toEqual({
+      spans: [
+        { timeline: 1, first: 5n, last: 5n },
+        { timeline: 1, first: 8n, last: 8n },
+      ],
+      gaps: [{ timeline: 1, first: 6n, last: 7n }],
+    });
+  });
+
+  it('refuses a position behind it, and takes one before it', () => {
+    const to = (lsn: string) => plan(early, torn, { target: { kind: 'lsn', lsn: parseLsn(lsn) } });
+    expect(to('0/6000000').warnings).toEqual([]);
+    expect(() => to('0/6000001')).toThrow(coded('RESTORE_TARGET', { message: 'gets past 0/6000000' }));
+  });
+
+  it('warns where nobody can tell on which side the target is', () => {
+    const { warnings } = plan(early, torn, { target: { kind: 'time', time: '2026-11-21T11:00:00Z' } });
+    expect(warnings).toEqual([expect.stringContaining('this fails where 2026-11-21T11:00:00Z is behind 0/6000000')]);
+  });
+
+  it('is whole again from a backup taken after it', () => {
+    const later = [...early, backup('b4', 14, 8)];
+    expect(plan(later, torn)).toMatchObject({ backup: { id: 'b4' }, wal: { gaps: [] } });
+    expect(() => plan(later, torn, { backupId: 'b2' })).toThrow(coded('RESTORE_TARGET'));
+  });
+
+  it('says so where there is no gap to stop before', () => {
+    expect(plan(day, one, { target: { kind: 'before-gap' } }).warnings).toEqual([
+      'the archive has no gap: this goes to its end',
+    ]);
   });
 });
 
@@ -163,7 +207,7 @@ describe('planRestore where timelines branch', () => {
   });
 
   it('never begins from a backup taken after the timeline was left', () => {
-    expect(plan(backups, branched, { time: '2026-11-21T13:00:00Z' }).backup.id).toBe('b2');
+    expect(plan(backups, branched, { target: { kind: 'time', time: '2026-11-21T13:00:00Z' } }).backup.id).toBe('b2');
     expect(() => plan(backups, branched, { backupId: 'b3' })).toThrow(
       coded('RESTORE_TARGET', { message: 'timeline 3 does not go through', hint: '--timeline 1' }),
     );

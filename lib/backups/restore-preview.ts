@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import { fileSize, freeBytes, listFolder } from '../host/files.ts';
+import type { Places } from '../instances/places.ts';
+import { segmentName } from '../postgres/wal.ts';
+import { countSegments, describeRange } from './archive-spans.ts';
+import type { Backup } from './catalogue.ts';
+import { readProof } from './proof.ts';
+import { archiveOfBackup } from './repository.ts';
+import type { RestorePlan } from './restore-plan.ts';
+
+/** What a restore will read, need and take. */
+export interface RestorePreview {
+  dataBytes: number;
+  /** The segments on the way that the archive has; a target before its end needs fewer. */
+  walSegments: number;
+  /** What they come to once unpacked. */
+  walBytes: number;
+  /** What they take in the archive now. */
+  walStoredBytes: number;
+  gaps: string[];
+  freeBytes: number;
+  /** From earlier restores of this instance; null where none was measured. */
+  expectedSeconds: number | null;
+}
+
+export function previewRestore(places: Places, plan: RestorePlan, backups: readonly Backup[]): RestorePreview {
+  const { backup, wal } = plan;
+  const walSegments = countSegments(wal.spans);
+  const walBytes = walSegments * backup.segmentBytes;
+  return {
+    dataBytes: backup.dataBytes,
+    walSegments,
+    walBytes,
+    walStoredBytes: storedBytes(places, plan),
+    gaps: wal.gaps.map((gap) => describeRange(gap, backup.segmentBytes)),
+    freeBytes: freeBytes(places.root),
+    expectedSeconds: expectSeconds(backup, walBytes, backups, readProof(places, backup.instance.name)),
+  };
+}
+
+/** Segments may be stored compressed, under their name and a suffix. */
+function storedBytes(places: Places, { backup, wal }: RestorePlan): number {
+  const folder = archiveOfBackup(places, backup.instance.name, backup.instance.id);
+  const wanted = wal.spans.map(({ timeline, first, last }) => [
+    segmentName({ timeline, number: first }, backup.segmentBytes),
+    segmentName({ timeline, number: last }, backup.segmentBytes),
+  ]);
+  const within = (name: string): boolean => wanted.some(([first = '', last = '']) => name >= first && name <= last);
+  return listFolder(folder)
+    .filter((file) => /^[0-9A-F]{24}(\.(zst|lz4|gz))?$/.test(file) && within(file.slice(0, 24)))
+    .reduce((sum, file) => sum + (fileSize(join(folder, file)) ?? 0), 0);
+}
+
+/**
+ * The measured restore of this backup, or of the newest one measured, in proportion to its size; and for the WAL, as fast as
+ * it was replayed when the archive was proven.
+ */
+export function expectSeconds(
+  backup: Backup,
+  walBytes: number,
+  backups: readonly Backup[],
+  proof: { replayedBytes: number; replaySeconds: number } | undefined,
+): number | null {
+  const timed = [...backups, backup].flatMap(({ dataBytes, verification }) =>
+    typeof verification?.restoreSeconds === 'number' ? { dataBytes, seconds: verification.restoreSeconds } : [],
+  );
+  const measured = timed.at(-1);
+  if (measured === undefined) return null;
+  const unpacking = measured.seconds * (measured.dataBytes === 0 ? 1 : backup.dataBytes / measured.dataBytes);
+  const replay =
+    proof === undefined || proof.replayedBytes === 0 ? 0 : (walBytes / proof.replayedBytes) * proof.replaySeconds;
+  return Math.round((unpacking + replay) * 10) / 10;
+}
