@@ -30,7 +30,7 @@ export const restoreOptions = {
   to: {
     type: 'string',
     choices: targetWords,
-    describe: "latest (default), immediate (the backup's own end), before-gap (where WAL is missing)",
+    describe: "the newest transaction, the backup's own end, or where WAL is missing",
   },
   as: { type: 'string', describe: 'make a new instance of this name beside the living one' },
   timeline: { type: 'number', describe: 'the timeline to follow (default: the newest)' },
