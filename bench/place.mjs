@@ -47,10 +47,15 @@ export async function create(name) {
   return answer;
 }
 
-/** Stops and takes away an instance; one that is gone already is no error. */
+/**
+ * Stops and takes away an instance, its quarantined data too: what one side leaves in the page cache would make its own
+ * next run touch new memory, which the other side is spared. One that is gone already is no error.
+ */
 export async function destroy(name) {
   const { data } = await ours('list');
-  if (data.instances.some((instance) => instance.name === name)) await ours('destroy', name, '--yes');
+  if (!data.instances.some((instance) => instance.name === name)) return;
+  await ours('destroy', name, '--yes');
+  rmSync(join(environment.PG_MANAGE_ROOT, 'quarantine'), { recursive: true, force: true });
 }
 
 /** The programs that the tool chose, and their version. */

@@ -19,8 +19,8 @@ const { values } = parseArgs({
 });
 
 /** @param {import('./rows.mjs').Row} row */
-function line({ what, against, reach, unit, pairs }) {
-  const ratio = median(pairs.map(({ ours, peer }) => ours / peer));
+function line({ what, against, unit, pairs, ...row }) {
+  const { difference, reach, within } = row.mostExtra === undefined ? asRatio(row, pairs) : asExtra(row, pairs);
   const cells = [
     what,
     spread(
@@ -31,11 +31,25 @@ function line({ what, against, reach, unit, pairs }) {
       pairs.map((pair) => pair.peer),
       unit,
     )}`,
-    `${ratio.toFixed(2)} ×`,
-    `≤ ${reach} × ${ratio <= reach ? '✔' : '✘'}`,
+    difference,
+    `${reach} ${within ? '✔' : '✘'}`,
     pairs.length,
   ];
   return `| ${cells.join(' | ')} |`;
+}
+
+function asRatio({ reach, least = false }, pairs) {
+  const ratio = median(pairs.map(({ ours, peer }) => ours / peer));
+  const within = least ? ratio >= reach : ratio <= reach;
+  return { difference: `${ratio.toFixed(2)} ×`, reach: `${least ? '≥' : '≤'} ${reach} ×`, within };
+}
+
+function asExtra({ mostExtra }, pairs) {
+  const extra = median(pairs.map(({ ours, peer }) => ours - peer));
+  const [shown, most] = [extra, mostExtra].map(
+    (value) => `${value < 0 ? '−' : '+'}${Math.abs(value * 1000).toFixed(0)} ms`,
+  );
+  return { difference: shown, reach: `≤ ${most}`, within: extra <= mostExtra };
 }
 
 function spread(seconds, unit) {
@@ -51,7 +65,7 @@ function header() {
   return [
     `Machine: ${cores} cores (${cpus()[0]?.model.trim()}), ${memory}; Node ${process.version}; ${postgresVersion()};`,
     `commit ${git('rev-parse', '--short', 'HEAD')}${changed}.`,
-    'Median (min–max); ours and the other in turn, the ratio being the median of the pairs’ ratios.',
+    'Median (min–max); ours and the other in turn, the ratio (or what is added) being the median of the pairs’.',
   ].join('\n');
 }
 
@@ -76,7 +90,7 @@ async function main() {
     if (typeof rows === 'string') skipped.push(`Not measured: ${name} (${rows}).`);
     else lines.push(...rows.map(line));
   }
-  const head = ['| what | ours | against | ratio | reach | n |', '| --- | --- | --- | --- | --- | --- |'];
+  const head = ['| what | ours | against | beside it | reach | n |', '| --- | --- | --- | --- | --- | --- |'];
   const text = [header(), '', ...head, ...lines, ...(skipped.length > 0 ? ['', ...skipped] : [])].join('\n');
   console.log(text);
   if (values.write)
