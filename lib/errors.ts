@@ -128,6 +128,12 @@ export function toAppError(error: unknown): AppError {
   if (severity !== undefined) {
     return new AppError('SQL_FAILED', `the server says: ${message} (SQLSTATE ${code})`, { cause: error });
   }
+  if (isSilence(error)) {
+    return new AppError('SQL_FAILED', 'the server lives and does not answer', {
+      hint: 'see how it is with: ./manage.ts --action status',
+      cause: error,
+    });
+  }
   if (code === 'ECONNREFUSED' || code === 'ECONNRESET' || message === 'Connection terminated unexpectedly') {
     return new AppError('SQL_FAILED', `the server cannot be reached: ${message}`, {
       hint: 'see how it is with: ./manage.ts --action status',
@@ -138,6 +144,11 @@ export function toAppError(error: unknown): AppError {
     hint: 'this is a defect of pg-manage: repeat with --verbose and report what it prints',
     cause: error,
   });
+}
+
+/** True for what the driver says when a server accepts and then says nothing in time, to a connection or to a statement. */
+export function isSilence(error: unknown): boolean {
+  return error instanceof Error && /^(timeout expired|Query read timeout)$/.test(error.message);
 }
 
 /** True when an operation ended because its signal was aborted (Ctrl-C, SIGTERM, a lost lock). */

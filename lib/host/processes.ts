@@ -118,10 +118,12 @@ export function processUser(pid: number): number | undefined {
   return onLinux ? statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid : undefined;
 }
 
-/** What the children of a process call themselves; empty on a system without /proc. */
-export function childTitles(pid: number): string[] {
+/** The children of a process and what they call themselves; empty on a system without /proc. */
+export function childrenOf(pid: number): { pid: number; title: string }[] {
   const pids = procText(pid, `task/${pid}/children`)?.trim().split(' ') ?? [];
-  return pids.filter((child) => child !== '').map((child) => commandLine(Number(child)).join(' '));
+  return pids
+    .filter((child) => child !== '')
+    .map((child) => ({ pid: Number(child), title: commandLine(Number(child)).join(' ') }));
 }
 
 /** The argument list of a process; empty when gone. */

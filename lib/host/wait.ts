@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises'; // eslint-disable-line no-restricted-imports -- the one place that may
 import { monotonicMs } from './clock.ts';
 
 /** Waits `ms`, or until the signal aborts (then rejects with its reason). The only sleep there is. */

@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts';
+import { AppError, isSilence } from '../errors.ts';
 import { monotonicMs } from '../host/clock.ts';
 import { isBindable, type Port } from '../host/ports.ts';
 import { poll } from '../host/wait.ts';
@@ -41,7 +41,10 @@ export async function startInstance(
   } catch (error) {
     // A recovery that ends short of its target lets readers in for a moment before it fails.
     task.signal.throwIfAborted();
-    throw (await launched?.endedSince()) ?? error;
+    const ended = await launched?.endedSince();
+    if (ended !== undefined || !isSilence(error)) throw ended ?? error;
+    const words = (): string => lastLogLines(paths, 15).join('\n');
+    throw stillStarting(livePostmaster(paths.data)?.pid ?? 0, 'it has said so, but does not answer', { words });
   }
 }
 

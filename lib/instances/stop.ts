@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import { sendSignal, waitForEnd } from '../host/processes.ts';
+import { childrenOf, sendSignal, waitForEnd } from '../host/processes.ts';
 import { stopServer, stopSignals } from '../postgres/server.ts';
 import { withClient } from '../postgres/sql.ts';
 import type { Task } from '../task.ts';
@@ -21,7 +21,7 @@ const graceMs = 5000;
 /**
  * Stops an instance and proves that its process is gone. Already stopped is success.
  * @returns whether it ran
- * @throws STOP_TIMEOUT, naming the sessions that were in the middle of something; nothing is killed then
+ * @throws STOP_TIMEOUT, naming the sessions that hold it up; nothing is killed then
  */
 export async function stopInstance(
   task: Task,
@@ -29,7 +29,8 @@ export async function stopInstance(
   record: InstanceRecord,
   { way, timeoutMs }: { way: StopWay; timeoutMs: number },
 ): Promise<boolean> {
-  const running = explainingAccess(record.name, paths, () => livePostmaster(paths.data));
+  const { name } = record;
+  const running = explainingAccess(name, paths, () => livePostmaster(paths.data));
   if (running === undefined) return false;
   return await task.step('stop', async (step) => {
     const busy = way === 'orderly' ? await busySessions(task, paths, record) : [];
@@ -41,13 +42,26 @@ export async function stopInstance(
     try {
       await stopServer(running.pid, way === 'immediate' ? 'immediate' : 'fast', timeoutMs, task.signal);
     } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'STOP_TIMEOUT' || busy.length === 0) throw error;
-      throw new AppError('STOP_TIMEOUT', `${error.message}; at work were ${busy.join(', ')}`, {
-        ...(error.hint === undefined ? {} : { hint: error.hint }),
-        cause: error,
-      });
+      throw namingHolders(error, name, running.pid);
     }
     return true;
+  });
+}
+
+/** A stop that took too long: with the processes of the server that are left, which hold it up. */
+function namingHolders(error: unknown, name: string, pid: number): unknown {
+  if (!(error instanceof AppError) || error.code !== 'STOP_TIMEOUT') return error;
+  const left = childrenOf(pid).map((child) => ({ ...child, title: child.title.replace(/^postgres: (?:\S+: )?/, '') }));
+  // A client's process names its address; where any is left, the server's own only wait for it.
+  const sessions = left.filter(({ title }) => /\(\d+\)|\[local\]/.test(title));
+  const holders = sessions.length > 0 ? sessions : left;
+  if (holders.length === 0) return error;
+  const named = holders.slice(0, 5).map((holder) => `process ${holder.pid} (${holder.title})`);
+  const more = holders.length > named.length ? ` and ${holders.length - named.length} more` : '';
+  return new AppError('STOP_TIMEOUT', `${error.message}: it waits for ${named.join(', ')}${more}`, {
+    hint: `it was told to stop and will; wait on with: ./manage.ts stop ${name} --timeout SECONDS, or look at them: ps -fp ${holders.map((holder) => holder.pid).join(',')}`,
+    data: { holders },
+    cause: error,
   });
 }
 

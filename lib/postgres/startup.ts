@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { listFolder } from '../host/files.ts';
-import { childTitles } from '../host/processes.ts';
+import { childrenOf } from '../host/processes.ts';
 import { defaultSegmentBytes, parseSegmentName } from './wal.ts';
 
 /** What the server is doing, by the last of its own words that tells (messages of PostgreSQL's xlogrecovery.c and startup.c). */
@@ -30,7 +30,7 @@ export function startupPhase(words: string): string {
  */
 export function startupProgress(pid: number, dataDirectory: string, words: string): string {
   const phase = startupPhase(words);
-  const title = childTitles(pid).find((one) => /\bstartup\b/.test(one));
+  const title = childrenOf(pid).find((child) => /\bstartup\b/.test(child.title))?.title;
   const match = /startup (recovering|waiting for) ([0-9A-F]{24})/.exec(title ?? '');
   if (match === null) return phase;
   const [, doing, name = ''] = match;

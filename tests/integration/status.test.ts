@@ -55,7 +55,8 @@ describe('status', () => {
       const stopped = await sandbox.manage(['stop', 'shop', '--timeout', '1', '--json'], { timeoutMs: 20_000 });
       expect([stopped.code, stopped.json().error?.code]).toEqual([1, 'STOP_TIMEOUT']);
       const started = await sandbox.manage(['start', 'shop', '--timeout', '2', '--json'], { timeoutMs: 20_000 });
-      expect(started.code).not.toBe(0);
+      expect([started.code, started.json().error?.code]).toEqual([6, 'STILL_STARTING']);
+      expect(started.json().error?.message).toContain('does not answer');
     } finally {
       process.kill(pid, 'SIGCONT');
     }

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pause } from '../../lib/host/wait.ts';
 import { Journal, type JournalEntry, readJournal, type UndoStep, unwind } from '../../lib/journal.ts';
 
 let root: string;
@@ -119,7 +120,7 @@ describe('unwind', () => {
     await unwind(folder, journal.unfinished, async ({ kind }) => {
       expect(onDisk(journal).steps).toHaveLength(3);
       undone.push(`${kind} begins`);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await pause(5);
       undone.push(`${kind} ends`);
     });
     expect(undone).toEqual(['server', 'folder', 'lease'].flatMap((kind) => [`${kind} begins`, `${kind} ends`]));

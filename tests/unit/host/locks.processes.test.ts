@@ -12,7 +12,7 @@ import { acquire, type LockRequest } from '../../../lib/host/locks.ts';
 /** What each child does: adds one to a counter under the lock, some times; or takes the lock and stays. */
 const childCode = `
 import { readFileSync, writeFileSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from './wait.ts';
 import { acquire } from './locks.ts';
 const [folder, counter, times] = process.argv.slice(2);
 const take = () => acquire({ folder, mode: 'exclusive', subject: 'the counter', action: 'count',

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { acquire, holdersOf, type LockHolder, type LockRequest } from '../../../lib/host/locks.ts';
 import { monotonicMs } from '../../../lib/host/clock.ts';
 import { ourselves } from '../../../lib/host/processes.ts';
+import { pause } from '../../../lib/host/wait.ts';
 
 let folder: string;
 let seen: LockHolder[][];
@@ -71,7 +72,7 @@ describe('acquire', () => {
 
   it('waits for the holder to go, telling once who it is', async () => {
     const lock = await acquire(request('exclusive', { action: 'destroy' }));
-    setTimeout(() => lock.release(), 200);
+    void pause(200).then(() => lock.release());
     const next = await acquire(request('exclusive', { timeoutMs: 10_000 }));
     expect(seen.map((holders) => holders.map(({ action, process: { pid } }) => [action, pid]))).toEqual([
       [['destroy', process.pid]],
@@ -101,7 +102,7 @@ describe('acquire', () => {
     const controller = new AbortController();
     const waiting = acquire(request('exclusive', { timeoutMs: 60_000, signal: controller.signal }));
     const reason = new Error('Ctrl-C');
-    setTimeout(() => controller.abort(reason), 50);
+    void pause(50).then(() => controller.abort(reason));
     await expect(waiting).rejects.toBe(reason);
     lock.release();
     expect(holderFiles()).toEqual([]);
