@@ -70,6 +70,7 @@ export const errorRegistry = {
   FILE_DAMAGED: exitStatus.failed,
   FILE_ACCESS: exitStatus.failed,
   SOME_FAILED: exitStatus.partial,
+  HELD_BACK: exitStatus.partial,
   INTERRUPTED: exitStatus.interrupted,
   INTERNAL: exitStatus.failed,
 } as const satisfies Record<string, ExitStatus>;

@@ -8,8 +8,6 @@ export interface Request {
   options: Values<Options>;
   common: Common;
   places: Places;
-  /** How many instances at once. */
-  jobs: number;
 }
 
 /** What an action does with its context; which instance it is for is bound already. */

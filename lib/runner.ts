@@ -13,6 +13,7 @@ import { type InstanceName, meansSeveral, parseName, select } from './instances/
 import type { Places } from './instances/places.ts';
 import { existingName, instanceNames } from './instances/record.ts';
 import type { Request, Work } from './request.ts';
+import { rollOut } from './rollout.ts';
 import { type ProgressEvent, Task } from './task.ts';
 
 export interface Listener {
@@ -31,6 +32,8 @@ export interface Report {
   results: Result[];
   /** Whether the selector may mean several, so that the answer is a list however many there were. */
   several: boolean;
+  /** What was to be done where, of an action that plans for several together; its text only where it was not shown before. */
+  plan?: Outcome;
 }
 
 /**
@@ -52,22 +55,32 @@ export async function perform(request: Request, signal: AbortSignal, tell: Liste
   }
   const names = targets(action, selector, places);
   const several = meansSeveral(selector ?? '');
+  const one = async (name: InstanceName): Promise<Result> =>
+    await attempt(request, name, signal, tell, async (context) => await action.run(context, name, request.options));
+  if (action.rollout === undefined || names.length < 2) return { several, results: await inQueue(request, names, one) };
+
+  const { common, options } = request;
+  const planning = readingContext(request, new Task(signal, (event) => tell(event, undefined)));
+  const rollout = await action.rollout(planning, names, options);
+  const { data, text } = rollout.plan;
+  if (!common.dryRun) common.dialogue.show(text);
+  const results = await rollOut(names, rollout, common.jobs, one);
+  return { several, results, plan: { data, text: common.dryRun ? text : [] } };
+}
+
+/** Each on its own, the next begun as soon as one has ended. */
+async function inQueue(
+  { common }: Request,
+  names: readonly InstanceName[],
+  one: (name: InstanceName) => Promise<Result>,
+): Promise<Result[]> {
   const results: Result[] = [];
   const queue = [...names.entries()];
   const worker = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const [index, name] = next;
-      results[index] = await attempt(
-        request,
-        name,
-        signal,
-        tell,
-        async (context) => await action.run(context, name, request.options),
-      );
-    }
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) results[next[0]] = await one(next[1]);
   };
-  await Promise.all(Array.from({ length: Math.min(request.jobs, names.length) }, worker));
-  return { several, results };
+  await Promise.all(Array.from({ length: Math.min(common.jobs, names.length) }, worker));
+  return results;
 }
 
 function targets(action: InstanceAction, selector: string | undefined, places: Places): InstanceName[] {

@@ -1,6 +1,7 @@
 import type { InstanceName } from '../instances/names.ts';
 import type { Operation } from '../operation.ts';
 import type { Recovered } from '../recovery.ts';
+import type { Rollout } from '../rollout.ts';
 
 /** An option as an action declares it; lib/cli turns it into what yargs wants. */
 export interface OptionSpec {
@@ -33,6 +34,17 @@ export interface Common {
   /** The folder the caller stands in: relative paths they give are below it. */
   callerFolder: string;
   toolVersion: string;
+  /** How many instances at once. */
+  jobs: number;
+  dialogue: Dialogue;
+}
+
+/** A word with the person at the terminal in the middle of the work. */
+export interface Dialogue {
+  /** Says what is about to happen; nothing where nobody looks (--json, --quiet). */
+  show(text: Text[]): void;
+  /** Asks before going on; --yes answers. @throws CONFIRMATION_REQUIRED where nobody can be asked, or says no */
+  confirm(question: string, name: string): Promise<void>;
 }
 
 export interface Context extends Operation, Common {
@@ -75,6 +87,8 @@ export interface InstanceAction<O extends Options = Options> extends Declaration
   target: 'existing' | 'new' | 'either';
   /** The instance that is changed, where that is another than the one selected, which is then only read. */
   subject?: (name: InstanceName, options: Values<O>) => InstanceName;
+  /** Asked when several are selected, before the first: the order, and what a failure means. Without it each is on its own. */
+  rollout?: (context: Context, names: readonly InstanceName[], options: Values<O>) => Promise<Rollout>;
   run(context: Context, name: InstanceName, options: Values<O>): Promise<Outcome>;
 }
 

@@ -4,7 +4,7 @@ import type { InstanceName } from '../instances/names.ts';
 import { changedLines, compareSchemas, type Difference, type Variant } from '../schema/compare.ts';
 import { describeSchema, type SchemaDescription } from '../schema/describe.ts';
 import { type Context, hostAction, type Text } from './action.ts';
-import { migrationConnection } from './migrate.ts';
+import { migrationConnection } from './migration-target.ts';
 
 interface Described extends SchemaDescription {
   instance: InstanceName;

@@ -1,7 +1,6 @@
-import { resolve } from 'node:path';
 import { migrationStatus } from '../migrations/apply.ts';
 import { instanceAction } from './action.ts';
-import { migrationConnection, migrationOptions } from './migrate.ts';
+import { migrationConnection, migrationFolder, migrationOptions } from './migration-target.ts';
 import { moment } from './shared.ts';
 
 export const migrateStatus = instanceAction({
@@ -13,7 +12,7 @@ export const migrateStatus = instanceAction({
   lock: 'none',
   changes: false,
   async run(context, name, given) {
-    const folder = resolve(context.callerFolder, given['migrations-dir'] ?? 'migrations');
+    const folder = migrationFolder(context, given);
     const result = await migrationStatus(context.task, migrationConnection(context, name, given.database), { folder });
     const rows = result.migrations.map((one) => [one.version, one.name, one.state, moment(one.appliedAt)]);
     return { data: { ...result }, text: [{ head: ['version', 'name', 'state', 'applied'], rows }] };

@@ -6,6 +6,7 @@ import { exists } from '../host/files.ts';
 import { projectDirectory } from '../host/project.ts';
 import { type Action, changesAnything, type Common, isHostAction } from '../actions/action.ts';
 import type { Places } from '../instances/places.ts';
+import { openDialogue } from './dialogue.ts';
 import { parse, type Parsed, readStyle, type Style } from './parse.ts';
 import type { Output, ProgressView } from './reporter.ts';
 import { plainProgress, silentProgress } from './progress.ts';
@@ -64,11 +65,11 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
   const { perform, prepare } = await import('../runner.ts');
   await prepare(action, options);
   const view = await chooseView(style, output, paint);
-  const prompt = action.confirm === undefined ? undefined : (await import('./confirm.ts')).confirm;
+  const changes = changesAnything(action, options);
+  const prompt = changes ? (await import('./confirm.ts')).confirm : undefined;
   const [callerFolder, environment] = [process.cwd(), process.env];
   const settings = resolveSettings(flags, environment, callerFolder);
   const places = resolvePlaces(settings);
-  const changes = changesAnything(action, options);
   if (changes && !flags['dry-run']) tellDefaultRoot(settings, places, view);
   const selector = parsed.selector ?? defaultSelector(action);
   const question = selector === undefined ? undefined : action.confirm?.(selector, options);
@@ -81,9 +82,12 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
         action,
         selector,
         options: { ...options, ...describeSettings(action, settings, places) },
-        common: commonOf(flags, settings, callerFolder),
+        common: {
+          ...commonOf(flags, settings, callerFolder),
+          jobs: Math.max(1, flags.jobs ?? defaultJobs(changes)),
+          dialogue: openDialogue({ style, yes: flags.yes, output, view, paint, prompt }),
+        },
         places,
-        jobs: Math.max(1, flags.jobs ?? defaultJobs(changes)),
       },
       signal,
       (event, instance) => view.show(event, instance),
@@ -119,7 +123,11 @@ function describeSettings(action: Action, settings: Settings, places: Places): o
   return action.name === 'config' ? { settings, places } : {};
 }
 
-function commonOf(flags: ParsedAction['common'], settings: Settings, callerFolder: string): Common {
+function commonOf(
+  flags: ParsedAction['common'],
+  settings: Settings,
+  callerFolder: string,
+): Omit<Common, 'jobs' | 'dialogue'> {
   const milliseconds = (seconds: number | undefined): number | undefined =>
     seconds === undefined ? undefined : seconds * 1000;
   return {

@@ -39,7 +39,15 @@ export function reportJson(style: Style, action: string, report: Report, output:
   const documents = report.results.map((result) => resultDocument(action, result));
   const ok = exitCodeOf(report) === exitStatus.done;
   const document = report.several
-    ? { schema: 1, action, ok, results: documents, ...errorOfMany(report), warnings: [] }
+    ? {
+        schema: 1,
+        action,
+        ok,
+        ...(report.plan && { plan: report.plan.data }),
+        results: documents,
+        ...errorOfMany(report),
+        warnings: [],
+      }
     : (documents[0] ?? { schema: 1, action, ok, results: [], warnings: [] });
   if (style.quiet && ok) return;
   output.out(JSON.stringify(document));
@@ -82,9 +90,11 @@ function errorDocument({ code, message, hint, output, data }: AppError): object 
 export function reportText(style: Style, report: Report, output: Output, paint: Paint): void {
   const many = report.several && report.results.length > 1;
   let printed = false;
+  if (report.plan !== undefined && !style.quiet) printOutcome(report.plan, output, paint);
   for (const result of report.results) {
     const { instance, outcome, error } = result;
     const well = codeOf(result) === exitStatus.done;
+    if (isHeldBack(result)) continue;
     if (error !== undefined) printError(error, style, output, paint, many ? instance : undefined);
     else if (outcome !== undefined && !(style.quiet && well)) {
       if (printed && isPage(outcome)) output.out('');
@@ -92,13 +102,22 @@ export function reportText(style: Style, report: Report, output: Output, paint: 
       printed = true;
     }
   }
-  const failed = report.results.filter(({ error }) => error !== undefined);
-  if (many && failed.length > 0) {
-    const names = failed.map(({ instance }) => instance).join(', ');
-    output.err(paint.red(`${failed.length} of ${report.results.length} failed: ${names}`));
+  const failed = report.results.filter((result) => result.error !== undefined && !isHeldBack(result));
+  const held = report.results.filter(isHeldBack);
+  const namesOf = (results: Result[]): string => results.map(({ instance }) => instance).join(', ');
+  if (many && failed.length > 0)
+    output.err(paint.red(`${failed.length} of ${report.results.length} failed: ${namesOf(failed)}`));
+  if (held.length > 0) {
+    output.err(paint.yellow(`${held.length} of ${report.results.length} not begun: ${namesOf(held)}`));
+    output.err(`${paint.bold('hint')}  ${held[0]?.error?.hint}`);
   }
   if (report.several && report.results.length === 0 && !style.quiet)
     output.err('nothing to do: there are no instances');
+}
+
+/** They are told together, at the end: what holds them back is the same for all. */
+function isHeldBack({ error }: Result): boolean {
+  return error?.code === 'HELD_BACK';
 }
 
 /** More than a line: set apart from the one before it. */
