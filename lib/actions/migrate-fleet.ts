@@ -10,12 +10,12 @@ import { migrationConnection, migrationFolder, type migrationOptions } from './m
 export const fleetOptions = {
   canary: {
     type: 'string',
-    describe: 'of several: the one to do first, alone (default: the first with pending files)',
+    describe: 'of several: which to do first, alone (default: the first with pending files)',
   },
   'on-failure': {
     type: 'string',
     choices: ['stop', 'continue'],
-    describe: 'of several: whether to go on after a failure (default stop: no further wave begins)',
+    describe: 'of several: whether a failure ends it (default stop)',
   },
 } as const;
 
