@@ -15,7 +15,7 @@ export const fleetOptions = {
   'on-failure': {
     type: 'string',
     choices: ['stop', 'continue'],
-    describe: 'of several: whether a failure of one holds back the waves after it (default stop)',
+    describe: 'of several: whether the waves after a failure are begun (default stop)',
   },
 } as const;
 
