@@ -9,7 +9,8 @@ import { moment } from './shared.ts';
 export const listBackups = instanceAction({
   name: 'list-backups',
   summary: 'the backups of an instance',
-  details: 'Also of an instance that is destroyed or lost, as long as the repository is there.',
+  details:
+    'Also of an instance that is destroyed or lost, as long as the repository is there. Measured in the test restore: how long it took to a server that answers, and how long after its commit a row was in the archive.',
   examples: [['./manage.ts --action list-backups --instance client-a', 'oldest first']],
   options: {},
   target: 'either',
@@ -27,14 +28,23 @@ export const listBackups = instanceAction({
         one.state,
         moment(one.finishedAt),
         humanBytes(one.sizeBytes),
-        one.verification?.restoreSeconds ? `${one.verification.restoreSeconds.toFixed(1)} s` : '-',
+        seconds(one.verification?.restoreSeconds),
+        seconds(one.verification?.rpoSeconds),
       ]),
-      ...writing.map(({ id, state }) => [id, state, '-', '-', '-']),
+      ...writing.map(({ id, state }) => [id, state, '-', '-', '-', '-']),
     ];
     const empty = { line: `${owner} has no backups; take one with: ./manage.ts --action backup --instance ${owner}` };
     return {
       data: { name: owner, backups: [...backups.map(backupFields), ...writing] },
-      text: [rows.length === 0 ? empty : { head: ['backup', 'state', 'finished', 'size', 'restores in'], rows }],
+      text: [
+        rows.length === 0
+          ? empty
+          : { head: ['backup', 'state', 'finished', 'size', 'restores in', 'safe after'], rows },
+      ],
     };
   },
 });
+
+function seconds(value: number | null = null): string {
+  return value === null ? '-' : `${value.toFixed(1)} s`;
+}

@@ -118,12 +118,16 @@ function page(
     [
       'last verified',
       lastVerifiedBackup
-        ? `${lastVerifiedBackup.id}, at ${moment(lastVerifiedBackup.verifiedAt)}, restores in ${lastVerifiedBackup.restoreSeconds?.toFixed(1)} s`
+        ? `${lastVerifiedBackup.id}, at ${moment(lastVerifiedBackup.verifiedAt)}, restores in ${lastVerifiedBackup.restoreSeconds?.toFixed(1)} s${safeAfter(lastVerifiedBackup)}`
         : 'none: no backup has been proven yet',
     ],
     ['data', data.dataDirectory],
   ];
   return { fields };
+}
+
+function safeAfter({ rpoSeconds }: { rpoSeconds: number | null }): string {
+  return rpoSeconds === null ? '' : `, a commit was safe after ${rpoSeconds.toFixed(1)} s`;
 }
 
 /** Used and possible, and who has them where they run short (pgmonitor's threshold of 75 %). */

@@ -7,17 +7,31 @@ import type { InstanceName } from '../instances/names.ts';
 import type { Places } from '../instances/places.ts';
 import { recordSchema } from '../instances/record.ts';
 import { type Lsn, parseLsn } from '../postgres/lsn.ts';
+import { censusSchema } from './census.ts';
+import { levels } from './levels.ts';
 import { baseFolderOf } from './repository.ts';
 
 const lsnSchema = z.string().transform((text): Lsn => parseLsn(text));
 
-const checkSchema = z.object({ name: z.string(), ok: z.boolean(), detail: z.string() });
+const checkSchema = z.object({
+  name: z.string(),
+  ok: z.boolean(),
+  /** False for a check that could not be made here; it speaks neither for the backup nor against it. */
+  possible: z.literal(false).optional(),
+  detail: z.string(),
+});
 
 const verificationSchema = z.object({
   state: z.enum(['verified', 'failed']),
   verifiedAt: z.string(),
-  /** From the first byte unpacked to the first query answered. */
+  /** How thorough it was; absent for those made before there were levels. */
+  level: z.enum(levels).optional(),
+  /** How long the whole verification took. */
+  seconds: z.number().optional(),
+  /** The measured recovery time: from the first byte unpacked to the first query answered. */
   restoreSeconds: z.number().nullable(),
+  /** The measured recovery point: how long a row that was read back had been written before its WAL was in the archive. */
+  rpoSeconds: z.number().nullable().optional(),
   recoveredToLsn: z.string().nullable(),
   checks: z.array(checkSchema),
 });
@@ -42,6 +56,10 @@ const backupSchema = z.object({
   /** Set for a backup that retention never removes. */
   pinned: z.boolean().optional(),
   compression: z.enum(['zstd', 'lz4', 'gzip', 'none']),
+  /** The row that was written before it was taken, to be read back, and when its WAL was in the archive. */
+  heartbeat: z.object({ writtenAt: z.string(), segment: z.string(), archivedAt: z.string() }).optional(),
+  /** What each database's catalogue held, and which extensions. */
+  census: z.array(censusSchema).optional(),
   /** What is stored, with the hash of each file as it was when the backup was taken. */
   files: z.array(z.object({ name: z.string(), sizeBytes: z.number(), sha256: z.string() })),
   /** The instance as it was, so that it can be brought back without its folder. */
@@ -113,8 +131,20 @@ export function parseBackupId(text: string): string {
 
 /** The fields of the contract. */
 export function backupFields(backup: Backup) {
-  const { id, state, startedAt, finishedAt, sizeBytes, startLsn, stopLsn, timeline, label, compression, verification } =
-    backup;
+  const {
+    id,
+    state,
+    startedAt,
+    finishedAt,
+    sizeBytes,
+    startLsn,
+    stopLsn,
+    timeline,
+    label,
+    pinned,
+    compression,
+    verification,
+  } = backup;
   return {
     id,
     state,
@@ -126,6 +156,7 @@ export function backupFields(backup: Backup) {
     timeline,
     compression,
     label: label ?? null,
+    pinned: pinned ?? false,
     verification,
   };
 }

@@ -26,7 +26,8 @@ export function archiveOfBackup(places: Places, name: InstanceName, instanceId: 
   return owner === undefined || owner === instanceId ? present : putAside(present, instanceId);
 }
 
-function archiveOwner(folder: string): string | undefined {
+/** The lasting id of the instance that an archive is of. */
+export function archiveOwner(folder: string): string | undefined {
   return readText(join(folder, ownerFile))?.trim();
 }
 

@@ -4,7 +4,14 @@ import { listBackups } from './catalogue.ts';
 
 export interface LastBackups {
   lastBackup: { id: string; state: string; finishedAt: string } | null;
-  lastVerifiedBackup: { id: string; verifiedAt: string; restoreSeconds: number | null } | null;
+  /** With what its test restore measured: the time to a server that answers, and from a commit to the archive. */
+  lastVerifiedBackup: {
+    id: string;
+    verifiedAt: string;
+    level: string | null;
+    restoreSeconds: number | null;
+    rpoSeconds: number | null;
+  } | null;
 }
 
 /** What status and list say of an instance's backups. */
@@ -18,7 +25,9 @@ export function lastBackups(places: Places, name: InstanceName): LastBackups {
       ? {
           id: verified.id,
           verifiedAt: verified.verification.verifiedAt,
+          level: verified.verification.level ?? null,
           restoreSeconds: verified.verification.restoreSeconds,
+          rpoSeconds: verified.verification.rpoSeconds ?? null,
         }
       : null,
   };

@@ -1,27 +1,38 @@
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
-import { nowIso, nowMs } from '../host/clock.ts';
-import { exists, fileSize, folderBytes, freeBytes, listFolder, sha256 } from '../host/files.ts';
+import { nowIso } from '../host/clock.ts';
+import { exists, fileSize, folderBytes, listFolder, sha256 } from '../host/files.ts';
 import { makeFolder } from '../host/folders.ts';
-import { copyFile, moveForGood, syncFolder } from '../host/for-good.ts';
-import { poll } from '../host/wait.ts';
+import { copyFile, moveForGood, syncFolder, writeJson } from '../host/for-good.ts';
+import { ownConfiguration } from '../instances/configure.ts';
 import { asSuperuser } from '../instances/connection.ts';
 import { instancePaths } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import type { Operation } from '../operation.ts';
 import { readManifest, takeBaseBackup } from '../postgres/basebackup.ts';
 import type { Installation } from '../postgres/installations.ts';
-import { lastSegmentNumber, segmentName } from '../postgres/wal.ts';
 import { type Client, withClient } from '../postgres/sql.ts';
+import { lastSegmentNumber, segmentName } from '../postgres/wal.ts';
 import { humanBytes } from '../tuning/sizes.ts';
+import type { Ask } from './amcheck.ts';
+import { archivedAt, waitForArchive } from './archived.ts';
 import { type Backup, backupFolder, stagingFolder, writeBackup } from './catalogue.ts';
+import { countCatalogue, eachDatabase, settleCensus } from './census.ts';
 import { chooseCodec, type Codec, compressionArguments } from './compression.ts';
+import { writeHeartbeat } from './heartbeat.ts';
+import { askingSettings } from './isolation.ts';
+import { preflight } from './preflight.ts';
 import { archiveFolderOf } from './repository.ts';
 
 export interface TakeOptions {
   id: string;
   label: string | undefined;
   codec: Codec | undefined;
+  /** As pg_basebackup takes it: kilobytes a second, or with the suffix k or M. */
+  maxRate: string | undefined;
+  pinned: boolean;
+  /** Whether a test restore follows, which needs room too. */
+  verify: boolean;
 }
 
 /** An id that sorts by time: `20261121T101500Z`. */
@@ -31,6 +42,9 @@ export function timestampId(): string {
 
 /** What is kept of an instance's folder with each backup, beside its data. */
 export const keptFiles = ['password'] as const;
+
+/** In the data too; kept apart as well, so that they can be read without unpacking it. */
+const readableFiles = ['postgresql.conf', 'postgresql.auto.conf', ownConfiguration, 'pg_hba.conf', 'pg_ident.conf'];
 
 /**
  * Takes a base backup: built in a folder whose name no backup can have, published by one rename when everything in it is
@@ -48,13 +62,15 @@ export async function takeBackup(
   const target = backupFolder(places, record.name, options.id);
   assertNew(target, options.id);
 
-  const { codec, segmentBytes } = await withClient(superuserOf(operation, record), async (client) => {
-    await assertRoom(client, places.repository);
-    return {
-      codec: await chooseCodec(client, installation, options.codec),
-      segmentBytes: await readSegmentBytes(client),
-    };
-  });
+  const server = superuserOf(operation, record);
+  const ready = await withClient(server, async (client) => ({
+    ...(await preflight(client, operation, installation, record, options)),
+    codec: await chooseCodec(client, installation, options.codec),
+    // The switch to a new segment when the backup ends has the heartbeat archived, at the latest.
+    heartbeat: await writeHeartbeat(client),
+  }));
+  const ask = askerOf(operation, record);
+  const before = await eachDatabase(ask, countCatalogue);
   journal.intend({ kind: 'folder', path: staging });
   makeFolder(staging);
   const startedAt = nowIso();
@@ -65,17 +81,21 @@ export async function takeBackup(
         ...asSuperuser(instancePaths(places, record.name), record),
         target: staging,
         label: options.label ?? `pg-manage ${options.id}`,
-        compression: compressionArguments(codec, installation.major),
+        compression: compressionArguments(ready.codec, installation.major),
+        maxRate: options.maxRate,
         progress: step.progress,
       },
       task,
     );
-    step.result(`${humanBytes(folderBytes(staging))}, ${codec}`);
+    step.result(`${humanBytes(folderBytes(staging))}, ${ready.codec}`);
   });
   const finishedAt = nowIso();
   const nextXid = await withClient(superuserOf(operation, record), readNextXid);
+  const census = settleCensus(before, await eachDatabase(ask, countCatalogue));
   const manifest = readManifest(join(staging, 'backup_manifest'));
   keepInstanceFiles(operation, record, staging);
+  const { files } = await inArchive(operation, record, { ...manifest, ...ready }, staging);
+  const archive = archiveFolderOf(places, record.name);
   const backup: Backup = {
     schema: 1,
     id: options.id,
@@ -83,15 +103,18 @@ export async function takeBackup(
     startedAt,
     finishedAt,
     ...(options.label === undefined ? {} : { label: options.label }),
+    ...(options.pinned ? { pinned: true } : {}),
     ...manifest,
-    segmentBytes,
+    segmentBytes: ready.segmentBytes,
     nextXid,
-    compression: codec,
-    ...(await describeFiles(staging)),
+    compression: ready.codec,
+    heartbeat: { ...ready.heartbeat, archivedAt: archivedAt(archive, ready.heartbeat.segment) ?? nowIso() },
+    census,
+    files,
+    sizeBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     instance: record,
     verification: null,
   };
-  await task.step('WAL archived', async (step) => await waitForArchive(operation, record, backup, step.progress));
   writeBackup(staging, backup);
   moveForGood(staging, target);
   journal.settle();
@@ -108,27 +131,26 @@ function assertNew(target: string, id: string): void {
   }
 }
 
-/** The data, uncompressed, is the most that a backup can come to. */
-async function assertRoom(client: Client, repository: string): Promise<void> {
-  const { rows } = await client.query<{ bytes: string }>('select sum(pg_database_size(oid)) as bytes from pg_database');
-  const needed = Number(rows[0]?.bytes ?? 0);
-  const free = freeBytes(repository);
-  // Databases compress to a third and better; less room than that is surely too little.
-  if (free >= needed / 3) return;
-  throw new AppError(
-    'DISK_SPACE',
-    `${repository} has ${humanBytes(free)} free, a backup needs about ${humanBytes(needed)}`,
-    {
-      hint: 'free some space, or name another repository with --backups DIR',
-    },
-  );
+function askerOf(operation: Operation, record: InstanceRecord): Ask {
+  const server = superuserOf(operation, record);
+  return async (database, question) => await withClient({ ...server, database, settings: askingSettings }, question);
 }
 
-async function readSegmentBytes(client: Client): Promise<number> {
-  const { rows } = await client.query<{ bytes: number }>(
-    "select setting::int as bytes from pg_settings where name = 'wal_segment_size'",
-  );
-  return rows[0]?.bytes ?? 0;
+/** Hashes what is stored while the server still archives the last of the WAL that the backup needs. */
+async function inArchive(
+  operation: Operation,
+  record: InstanceRecord,
+  { stopLsn, timeline, segmentBytes }: Pick<Backup, 'stopLsn' | 'timeline' | 'segmentBytes'>,
+  staging: string,
+): Promise<Pick<Backup, 'files'>> {
+  const { places, task } = operation;
+  const segment = segmentName({ timeline, number: lastSegmentNumber(stopLsn, segmentBytes) }, segmentBytes);
+  const awaited = { archive: archiveFolderOf(places, record.name), segment };
+  const files = describeFiles(staging);
+  await task.step('WAL archived', async (step) => {
+    await waitForArchive(task, superuserOf(operation, record), awaited, step.progress);
+  });
+  return { files: await files };
 }
 
 /** The first transaction id that nobody has yet; asked when the backup has ended, so that it is of a later transaction. */
@@ -138,19 +160,21 @@ async function readNextXid(client: Client): Promise<string> {
 }
 
 function keepInstanceFiles({ places }: Operation, record: InstanceRecord, staging: string): void {
-  const { folder } = instancePaths(places, record.name);
+  const { folder, data } = instancePaths(places, record.name);
   const kept = join(staging, 'instance');
   makeFolder(kept);
   for (const name of keptFiles) copyFile(join(folder, name), join(kept, name));
+  for (const name of readableFiles) if (exists(join(data, name))) copyFile(join(data, name), join(kept, name));
+  writeJson(join(kept, 'instance.json'), record);
   syncFolder(kept);
 }
 
-async function describeFiles(folder: string): Promise<Pick<Backup, 'files' | 'sizeBytes'>> {
+async function describeFiles(folder: string): Promise<Backup['files']> {
   const files: Backup['files'] = [];
   for (const name of storedNames(folder)) {
     files.push({ name, sizeBytes: fileSize(join(folder, name)) ?? 0, sha256: await sha256(join(folder, name)) });
   }
-  return { files, sizeBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
+  return files;
 }
 
 function storedNames(folder: string): string[] {
@@ -158,45 +182,4 @@ function storedNames(folder: string): string[] {
     ...listFolder(folder).filter((name) => name !== 'instance'),
     ...listFolder(join(folder, 'instance')).map((name) => `instance/${name}`),
   ];
-}
-
-/**
- * Waits until the archive holds the last segment that the backup needs. The server was told to finish it when the backup
- * ended, so this is short unless archiving fails; then the server's own account of the failure is shown.
- */
-async function waitForArchive(
-  operation: Operation,
-  record: InstanceRecord,
-  { stopLsn, timeline, segmentBytes }: Pick<Backup, 'stopLsn' | 'timeline' | 'segmentBytes'>,
-  progress: (detail: string) => void,
-): Promise<void> {
-  const needed = segmentName({ timeline, number: lastSegmentNumber(stopLsn, segmentBytes) }, segmentBytes);
-  const file = join(archiveFolderOf(operation.places, record.name), needed);
-  const limitMs = 120_000;
-  const begunMs = nowMs();
-  progress(`waiting for ${needed}`);
-  const arrived = await poll(() => (exists(file) ? true : undefined), {
-    signal: operation.task.signal,
-    timeoutMs: limitMs,
-  });
-  if (arrived) return;
-  const failure = await withClient(superuserOf(operation, record), lastArchiveFailure);
-  throw new AppError(
-    'BACKUP_FAILED',
-    `WAL segment ${needed} was not archived within ${Math.round((nowMs() - begunMs) / 1000)} s`,
-    {
-      hint: `see why in the server's log: ./manage.ts --action logs --instance ${record.name}`,
-      output: failure,
-    },
-  );
-}
-
-async function lastArchiveFailure(client: Client): Promise<string> {
-  const { rows } = await client.query<{ wal: string | null; at: string | null; count: string }>(
-    'select last_failed_wal as wal, last_failed_time::text as at, failed_count::text as count from pg_stat_archiver',
-  );
-  const row = rows[0];
-  return row?.wal
-    ? `pg_stat_archiver: ${row.count} failures, the last for ${row.wal} at ${row.at}`
-    : 'pg_stat_archiver knows of no failure';
 }

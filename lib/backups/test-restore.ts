@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { monotonicMs } from '../host/clock.ts';
-import { ensureFolder, makeFolder, removeFolder } from '../host/folders.ts';
+import { listFolder } from '../host/files.ts';
+import { ensureFolder, link, makeFolder, removeFolder } from '../host/folders.ts';
 import { writeFileForGood } from '../host/for-good.ts';
 import { endProcessesOn } from '../host/processes.ts';
-import { poll } from '../host/wait.ts';
-import { Raw, shellCommand } from '../instances/configure.ts';
 import { serverIdentity } from '../instances/connection.ts';
 import { socketFolder } from '../instances/places.ts';
 import type { Operation } from '../operation.ts';
@@ -15,40 +14,59 @@ import type { Installation } from '../postgres/installations.ts';
 import { compareLsn, type Lsn, parseLsn } from '../postgres/lsn.ts';
 import { type Overrides, startServer, stopServer, waitUntilReady } from '../postgres/server.ts';
 import { type Client, withClient } from '../postgres/sql.ts';
-import type { Task } from '../task.ts';
-import { type Backup, backupFolder } from './catalogue.ts';
-import { archiveOfBackup } from './repository.ts';
-import { installRestoreScript } from './restore-script.ts';
 import { patienceMs, walBytes } from '../postgres/startup.ts';
+import { tablespacesMade } from '../postgres/waldump.ts';
+import type { Task } from '../task.ts';
+import { type Backup, backupFolder, type Check } from './catalogue.ts';
+import { askingSettings, isolation, privatePort } from './isolation.ts';
+import { archiveOfBackup } from './repository.ts';
+import { scratchFolder } from './scratch.ts';
 import { unpackBackup } from './unpack.ts';
+import type { WalWanted } from './wal-wanted.ts';
 
 export interface RestoredServer {
-  restoreSeconds: number;
   recoveredToLsn: Lsn;
+  systemIdentifier: string;
+  /** What it could read of the archive. */
+  archive: string;
   /** Asks the restored server; each database by its own connection. */
   ask<T>(database: string, question: (client: Client) => Promise<T>): Promise<T>;
-  systemIdentifier: string;
 }
 
-/** Nobody listens there: the server is reached over its private socket alone. */
-const privatePort = 5432;
+/** What is asked of a test restore. Each gives what it found. */
+export interface Examination {
+  /** How far the archive is to be replayed. */
+  wal: WalWanted;
+  /** Settled before a server is started: false keeps it from being started. */
+  sound: Promise<boolean>;
+  running(server: RestoredServer): Promise<Check[]>;
+  stopped(dataDirectory: string): Promise<Check[]>;
+}
+
+export interface TestRestored {
+  checks: Check[];
+  /** From the first byte unpacked to the first query answered. */
+  restoreSeconds?: number;
+  recoveredToLsn?: Lsn;
+}
 
 /**
- * Starts a server from a backup beside the living one, recovers it to the backup's stop point, lends it to `examine`, and
- * removes it. It can reach nothing of the living server: not its archive, port, socket, log, tablespaces or subscribers.
+ * Starts a server from a backup beside the living one, recovers it, has it examined running and stopped, and removes it. It
+ * can reach nothing of the living server: not its archive, port, socket, log, tablespaces or subscribers.
  * @throws what shows that the backup cannot be restored
  */
-export async function testRestore<T>(
+export async function testRestore(
   operation: Operation,
   installation: Installation,
   backup: Backup,
-  scratch: string,
-  examine: (server: RestoredServer) => Promise<T>,
-): Promise<T> {
+  examination: Examination,
+): Promise<TestRestored> {
   const { places, task, journal } = operation;
-  const name = backup.instance.name;
+  const scratch = scratchFolder(operation, backup.id);
   const data = join(scratch, 'data');
   const socket = socketFolder(places, join(scratch, 'run'));
+  const archive = join(scratch, 'wal');
+  const { wal } = examination;
   journal.intend({ kind: 'folder', path: scratch });
   if (socket !== join(scratch, 'run')) journal.intend({ kind: 'folder', path: socket });
   ensureFolder(places.scratch);
@@ -56,38 +74,31 @@ export async function testRestore<T>(
   ensureFolder(socket);
   try {
     const begunMs = monotonicMs();
-    const folder = backupFolder(places, name, backup.id);
-    const tablespaces = join(scratch, 'tablespaces');
-    await unpackBackup({ backupFolder: folder, backup, dataDirectory: data, tablespaces }, task);
+    linkArchive(archiveOfBackup(places, backup.instance.name, backup.instance.id), archive);
+    await unpack(operation, backup, scratch, data);
     const unpackedMs = monotonicMs();
     await task.step('check every file', async () => await verifyUnpacked(installation, data, task));
+    const kept = await tablespaceCheck(installation, { backup, data, archive, wal }, task);
+    if (!kept.ok || !(await examination.sound)) return { checks: [kept] };
     const checkedMs = monotonicMs();
-    const overrides = isolation(operation, installation, backup, { scratch, data, socket });
-    const server = await task.step('start from backup', async (step) => {
-      const started = await startServer(
-        installation,
-        { dataDirectory: data, outputFile: join(scratch, 'server.log') },
-        overrides,
-      );
-      const options = {
-        timeoutMs: Infinity,
-        stillMs: patienceMs('', walBytes(data)),
-        progress: step.progress,
-        words: started.output,
-      };
-      const { pid } = await waitUntilReady(started, task, options);
-      const answer = await reachStop(task, socket, backup);
-      step.result(`recovered to ${answer.recoveredToLsn}`);
-      return { pid, ...answer };
+    writeFileForGood(join(data, 'recovery.signal'), '');
+    const overrides = isolation({
+      major: installation.major,
+      scratch,
+      data,
+      socket,
+      archive,
+      timeline: wal.timeline,
+      end: wal.end,
     });
+    const server = await start(operation, installation, { backup, scratch, data, socket, overrides });
     const restoreSeconds = (monotonicMs() - begunMs - (checkedMs - unpackedMs)) / 1000;
-    const result = await examine({
-      ...server,
-      restoreSeconds,
-      ask: async (database, question) => await withClient(at(task, socket, database), question),
-    });
-    await stopServer(server.pid, 'immediate', 30_000, task.signal);
-    return result;
+    const ask: RestoredServer['ask'] = async (database, question) =>
+      await withClient(at(task, socket, database), question);
+    const running = await examination.running({ ...server, archive, ask });
+    await stopServer(server.pid, 'fast', 600_000, task.signal);
+    const stopped = await examination.stopped(data);
+    return { restoreSeconds, recoveredToLsn: server.recoveredToLsn, checks: [kept, ...running, ...stopped] };
   } finally {
     for (const folder of new Set([scratch, socket])) {
       await endProcessesOn(folder);
@@ -96,83 +107,96 @@ export async function testRestore<T>(
   }
 }
 
-function at({ signal }: Task, socket: string, database: string) {
-  return { host: socket, port: privatePort, user: superuser, database, signal, timeoutMs: 600_000 };
+async function unpack({ places, task }: Operation, backup: Backup, scratch: string, data: string): Promise<void> {
+  const folder = backupFolder(places, backup.instance.name, backup.id);
+  await unpackBackup(
+    { backupFolder: folder, backup, dataDirectory: data, tablespaces: join(scratch, 'tablespaces') },
+    task,
+  );
 }
 
-/** @throws RESTORE_TARGET when the server stops short of the position where the backup is whole */
-async function reachStop(
+/** What is archived from here on is neither looked at nor replayed: the recovery reads what the checks have read. */
+function linkArchive(archive: string, links: string): void {
+  makeFolder(links);
+  for (const name of listFolder(archive)) {
+    if (!name.startsWith('.')) link(join(archive, name), join(links, name));
+  }
+}
+
+/**
+ * WAL names a tablespace by its own path, where the living server has it: replaying the making of one would put the copy's
+ * files there (PostgreSQL's documentation, "Caveats" of continuous archiving). So no server is started over such WAL.
+ */
+async function tablespaceCheck(
+  installation: Installation,
+  { backup, data, archive, wal }: { backup: Backup; data: string; archive: string; wal: WalWanted },
   task: Task,
-  socket: string,
-  backup: Backup,
-): Promise<{ recoveredToLsn: Lsn; systemIdentifier: string }> {
-  return await withClient(at(task, socket, 'postgres'), async (client) => {
-    const lsn = await poll(
-      async () => {
-        const { rows } = await client.query<{ lsn: string | null }>('select pg_last_wal_replay_lsn()::text as lsn');
-        const reached = rows[0]?.lsn ? parseLsn(rows[0].lsn) : undefined;
-        return reached !== undefined && compareLsn(reached, backup.stopLsn) >= 0 ? reached : undefined;
-      },
-      { signal: task.signal, timeoutMs: 60_000 },
-    );
-    if (lsn === undefined) {
-      throw new AppError(
-        'RESTORE_TARGET',
-        `the restored server did not reach ${backup.stopLsn}, where the backup is whole`,
-      );
-    }
-    return { recoveredToLsn: lsn, systemIdentifier: await serverIdentity(client) };
+): Promise<Check> {
+  const own = { folder: join(data, 'pg_wal'), timeline: backup.timeline, from: backup.startLsn, to: backup.stopLsn };
+  const made = await tablespacesMade(installation, own, task);
+  for (const { timeline, from } of wal.spans) {
+    made.push(...(await tablespacesMade(installation, { folder: archive, timeline, from }, task)));
+  }
+  const [first] = made;
+  const detail =
+    first === undefined
+      ? 'its WAL makes no tablespace'
+      : `its WAL makes a tablespace in ${first.folder} (at ${first.lsn}), which a copy on this host must not touch: take a new backup`;
+  return { name: 'tablespaces', ok: first === undefined, detail };
+}
+
+interface Starting {
+  backup: Backup;
+  scratch: string;
+  data: string;
+  socket: string;
+  overrides: Overrides;
+}
+
+async function start(
+  { task }: Operation,
+  installation: Installation,
+  { backup, scratch, data, socket, overrides }: Starting,
+): Promise<{ pid: number; recoveredToLsn: Lsn; systemIdentifier: string }> {
+  return await task.step('start from backup', async (step) => {
+    const files = { dataDirectory: data, outputFile: join(scratch, 'server.log') };
+    const started = await startServer(installation, files, overrides);
+    const options = {
+      timeoutMs: Infinity,
+      stillMs: patienceMs('', walBytes(data)),
+      progress: step.progress,
+      words: started.output,
+    };
+    const { pid } = await waitUntilReady(started, task, options);
+    const answer = await withClient(at(task, socket, 'postgres'), whereItIs);
+    assertStopReached(answer.recoveredToLsn, backup);
+    step.result(`recovered to ${answer.recoveredToLsn}`);
+    return { pid, ...answer };
   });
 }
 
-/** Given on the command line, which wins over every file in the backup, postgresql.auto.conf included. */
-function isolation(
-  { places }: Operation,
-  { major }: Installation,
-  backup: Backup,
-  { scratch, data, socket }: { scratch: string; data: string; socket: string },
-): Overrides {
-  const access = join(scratch, 'pg_hba.conf');
-  // The socket's folder is the owner's alone (0700): whoever gets there is the owner.
-  writeFileForGood(access, 'local all all trust\n');
-  const restoreScript = installRestoreScript(join(scratch, 'restore-wal'));
-  const archive = archiveOfBackup(places, backup.instance.name, backup.instance.id);
+function at({ signal }: Task, socket: string, database: string) {
+  const limitMs = 24 * 60 * 60 * 1000; // the largest index may take hours
   return {
-    data_directory: data,
-    hba_file: access,
-    ident_file: access,
-    external_pid_file: '',
-    listen_addresses: '',
-    port: String(privatePort),
-    unix_socket_directories: socket,
-    cluster_name: 'test restore',
-    logging_collector: 'off',
-    log_destination: 'stderr',
-    log_directory: scratch,
-    ssl: 'off',
-    archive_mode: 'off',
-    archive_command: '',
-    ...(major >= 15 ? { archive_library: '' } : {}),
-    archive_cleanup_command: '',
-    recovery_end_command: '',
-    primary_conninfo: '',
-    primary_slot_name: '',
-    restore_command: shellCommand([restoreScript, Raw.name, Raw.path, archive]),
-    // Stale targets first: the server takes even an empty one for a second target when it comes after the first.
-    ...Object.fromEntries(['lsn', 'name', 'time', 'xid'].map((kind) => [`recovery_target_${kind}`, ''])),
-    recovery_target: 'immediate',
-    recovery_target_action: 'pause',
-    recovery_target_timeline: String(backup.timeline),
-    hot_standby: 'on',
-    // Subscriptions in the backup would take changes from their publishers, as the living server's slots.
-    max_logical_replication_workers: '0',
-    autovacuum: 'off',
-    // A throw-away copy: what is not written here need not survive.
-    fsync: 'off',
-    shared_buffers: '64MB',
-    huge_pages: 'off',
-    jit: 'off',
+    host: socket,
+    port: privatePort,
+    user: superuser,
+    database,
+    signal,
+    timeoutMs: limitMs,
+    settings: askingSettings,
   };
+}
+
+async function whereItIs(client: Client): Promise<{ recoveredToLsn: Lsn; systemIdentifier: string }> {
+  const { rows } = await client.query<{ lsn: string }>('select pg_last_wal_replay_lsn()::text as lsn');
+  return { recoveredToLsn: parseLsn(rows[0]?.lsn ?? ''), systemIdentifier: await serverIdentity(client) };
+}
+
+/** @throws RESTORE_TARGET when the server stops short of the position where the backup is whole */
+function assertStopReached(reached: Lsn, { stopLsn }: Backup): void {
+  if (compareLsn(reached, stopLsn) >= 0) return;
+  throw new AppError('RESTORE_TARGET', `the restored server ended at ${reached}, before ${stopLsn}, where it is whole`);
 }
 
 /** True when a failure says nothing about the backup: there was no room to try. */

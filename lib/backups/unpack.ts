@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { freeBytes, readText } from '../host/files.ts';
-import { ensureFolder, linkFolder, makeFolder, removeFile } from '../host/folders.ts';
+import { ensureFolder, link, makeFolder, removeFile } from '../host/folders.ts';
 import { writeFileForGood } from '../host/for-good.ts';
 import { run } from '../host/programs.ts';
 import type { Task } from '../task.ts';
@@ -76,11 +76,12 @@ async function untar(
 ): Promise<void> {
   const compressed = suffixOf[compression] !== '' && file.endsWith(suffixOf[compression]);
   const unpacker = compressed ? unpackerOf[compression] : undefined;
-  const recordBytes = 10_240;
-  const everyRecords = 6400; // 62 MiB
+  // Larger records than tar's own 10 KiB: a quarter less work for the system.
+  const recordBytes = 256 * 512;
+  const everyRecords = 500; // 62 MiB
   // Checkpoints are GNU tar's; others unpack without saying how far they are.
   const checkpoints = process.platform === 'linux' ? [`--checkpoint=${everyRecords}`] : [];
-  const args = ['--extract', '--file', file, '--directory', target, ...checkpoints];
+  const args = ['--extract', '--blocking-factor=256', '--file', file, '--directory', target, ...checkpoints];
   if (unpacker !== undefined) args.push(`--use-compress-program=${unpacker}`);
   await run('tar', args, {
     signal: task.signal,
@@ -105,5 +106,5 @@ function mapTablespaces({ dataDirectory, tablespaces }: UnpackOptions): void {
   if (lines.length === 0) return;
   const oids = lines.map((line) => line.split(' ')[0] ?? '');
   writeFileForGood(file, `${oids.map((oid) => `${oid} ${join(tablespaces, oid)}`).join('\n')}\n`);
-  for (const oid of oids) linkFolder(join(tablespaces, oid), join(dataDirectory, 'pg_tblspc', oid));
+  for (const oid of oids) link(join(tablespaces, oid), join(dataDirectory, 'pg_tblspc', oid));
 }

@@ -108,6 +108,11 @@ export function freeBytes(path: string): number {
   return bavail * bsize;
 }
 
+/** True when both are on one file system, whose room they share. */
+export function onOneDisk(a: string, b: string): boolean {
+  return statSync(a).dev === statSync(b).dev;
+}
+
 /** Bytes of all files below a folder; files that vanish meanwhile count as nothing. */
 export function folderBytes(path: string): number {
   let sum = 0;

@@ -31,9 +31,9 @@ export function makeFolder(path: string, mode = 0o700): void {
   chmodSync(path, mode);
 }
 
-/** Makes `link` a symbolic link to a folder. */
-export function linkFolder(folder: string, link: string): void {
-  symlinkSync(folder, link);
+/** Makes `name` a symbolic link to a file or folder. */
+export function link(target: string, name: string): void {
+  symlinkSync(target, name);
 }
 
 export function removeFile(path: string): void {

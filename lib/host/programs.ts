@@ -13,6 +13,8 @@ export interface RunOptions {
   cwd?: string;
   /** Called with each line the program writes to stderr (pg_basebackup's progress ends lines with \r). */
   onErrorLine?: (line: string) => void;
+  /** Exit statuses besides 0 that are an answer, not a failure. */
+  alsoEndsWith?: readonly number[];
 }
 
 export interface RunResult {
@@ -67,6 +69,10 @@ export async function run(program: string, args: readonly string[], options: Run
     const { stdout, stderr } = await child;
     return { stdout: String(stdout ?? ''), stderr: String(stderr ?? '') };
   } catch (error) {
+    const { exitCode, stdout, stderr } = error as ProgramError;
+    if (exitCode !== undefined && options.alsoEndsWith?.includes(exitCode)) {
+      return { stdout: stdout ?? '', stderr: stderr ?? '' };
+    }
     throw explain(program, error, options);
   }
 }

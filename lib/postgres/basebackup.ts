@@ -15,6 +15,7 @@ export interface BaseBackupOptions {
   label: string;
   /** Options about compression, from lib/backups/compression.ts. */
   compression: string[];
+  maxRate: string | undefined;
   progress: (detail: string) => void;
 }
 
@@ -48,6 +49,7 @@ export async function takeBaseBackup(
     '--username',
     options.user,
     ...options.compression,
+    ...(options.maxRate === undefined ? [] : ['--max-rate', options.maxRate]),
   ];
   await run(program(installation, 'pg_basebackup'), args, {
     signal: task.signal,
@@ -93,4 +95,23 @@ export async function verifyUnpacked(installation: Installation, dataDirectory: 
   // tablespace_map was rewritten when the tablespaces were put elsewhere.
   const args = ['--quiet', '--ignore=tablespace_map', dataDirectory];
   await run(program(installation, 'pg_verifybackup'), args, { signal: task.signal, timeoutMs: limitMs });
+}
+
+/**
+ * Reads every page of a stopped server's data and compares its checksum.
+ * @returns what pg_checksums counted
+ * @throws PROGRAM_FAILED whose output names file and block
+ */
+export async function checkPages(
+  installation: Installation,
+  dataDirectory: string,
+  task: Task,
+): Promise<{ files: number; blocks: number }> {
+  const args = ['--check', '--pgdata', dataDirectory];
+  const { stdout } = await run(program(installation, 'pg_checksums'), args, {
+    signal: task.signal,
+    timeoutMs: limitMs,
+  });
+  const count = (what: string): number => Number(new RegExp(`${what} scanned: +(\\d+)`).exec(stdout)?.[1] ?? 0);
+  return { files: count('Files'), blocks: count('Blocks') };
 }

@@ -8,7 +8,8 @@ export const supportedMajors = { first: 13, last: 18 } as const;
 
 const neededPrograms = ['postgres', 'initdb', 'pg_ctl', 'pg_basebackup', 'pg_verifybackup', 'pg_controldata'] as const;
 
-export type Program = (typeof neededPrograms)[number] | 'psql' | 'pg_waldump';
+export type Program =
+  (typeof neededPrograms)[number] | 'psql' | 'pg_waldump' | 'pg_checksums' | 'pg_dump' | 'pg_restore';
 
 export interface Installation {
   /** The folder of the programs themselves, never of Debian's wrapper scripts. */

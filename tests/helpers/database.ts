@@ -37,10 +37,11 @@ export async function superQuery<T extends pg.QueryResultRow>(
   sandbox: Sandbox,
   name: string,
   sql: string,
+  database = 'postgres',
 ): Promise<T[]> {
   const { port } = await addressOf(sandbox, name);
   const host = join(sandbox.root, 'instances', name, 'run');
-  const client = new pg.Client({ host, port, user: 'postgres', database: 'postgres', password: '' });
+  const client = new pg.Client({ host, port, user: 'postgres', database, password: '' });
   await client.connect();
   try {
     return (await client.query<T>(sql)).rows;

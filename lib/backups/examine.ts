@@ -1,0 +1,121 @@
+import { AppError } from '../errors.ts';
+import { checkPages } from '../postgres/basebackup.ts';
+import type { Installation } from '../postgres/installations.ts';
+import { lastSegmentNumber, segmentName } from '../postgres/wal.ts';
+import { whyWalEnds } from '../postgres/waldump.ts';
+import type { Task } from '../task.ts';
+import { checkRelations } from './amcheck.ts';
+import type { Beat } from './beat.ts';
+import type { Backup, Check } from './catalogue.ts';
+import { countCatalogue, differences, eachDatabase } from './census.ts';
+import { readHeartbeat } from './heartbeat.ts';
+import type { VerifyOptions } from './levels.ts';
+import type { RestoredServer } from './test-restore.ts';
+import { checkInvariants } from './verify-sql.ts';
+import type { WalWanted } from './wal-wanted.ts';
+
+export interface Subject {
+  installation: Installation;
+  backup: Backup;
+  options: VerifyOptions;
+  beat: Beat;
+  wal: WalWanted;
+  task: Task;
+}
+
+/** All that is asked of a test restore while its server runs. */
+export async function examineRunning(server: RestoredServer, subject: Subject): Promise<Check[]> {
+  const { backup, options, beat, task } = subject;
+  const thorough = options.level !== 'quick';
+  const checks = [
+    { name: 'manifest', ok: true, detail: 'every file agrees with the checksum in the manifest; the WAL can be read' },
+    { name: 'recovery', ok: true, detail: `a server started and recovered to ${server.recoveredToLsn}` },
+    checkIdentity(server, backup),
+    ...(options.level === 'full' ? [await checkTail(server, subject)] : []),
+    ...(await checkDatabases(server, subject)),
+    ...(thorough ? [await checkHeartbeat(server, beat)] : []),
+  ];
+  if (thorough) {
+    const databases = await eachDatabase(server.ask, async () => undefined);
+    for (const name of databases.keys()) checks.push(await checkRelations(server.ask, name, options.level, task));
+  }
+  const { sql } = options;
+  if (sql !== undefined) {
+    checks.push(await server.ask(backup.instance.database, async (client) => await checkInvariants(client, sql)));
+  }
+  return checks;
+}
+
+/** Every page of the copy, by its checksum; it has stopped by then. */
+export async function examineStopped(installation: Installation, data: string, task: Task): Promise<Check> {
+  const check = { name: 'page checksums' };
+  try {
+    const { files, blocks } = await task.step(
+      'check every page',
+      async () => await checkPages(installation, data, task),
+    );
+    return { ...check, ok: true, detail: `${blocks} pages in ${files} files` };
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'PROGRAM_FAILED') throw error;
+    const words = error.output?.replaceAll(`${data}/`, '').split('\n') ?? [];
+    if (words.some((line) => line.includes('checksums are not enabled'))) {
+      return { ...check, ok: false, possible: false, detail: 'the instance was made without data checksums' };
+    }
+    const wrong = words.filter((line) => line.includes('checksum verification failed'));
+    return { ...check, ok: false, detail: (wrong.length > 0 ? wrong : words).slice(0, 5).join('; ') };
+  }
+}
+
+function checkIdentity({ systemIdentifier }: RestoredServer, { instance }: Backup): Check {
+  const ok = systemIdentifier === instance.systemIdentifier;
+  const detail = ok ? `system ${systemIdentifier}` : `is system ${systemIdentifier}, not ${instance.systemIdentifier}`;
+  return { name: 'identity', ok, detail };
+}
+
+/** The server cannot tell a hole, or a damaged record, from the end of the WAL: what it reached is compared with what there is. */
+async function checkTail({ recoveredToLsn, archive }: RestoredServer, subject: Subject): Promise<Check> {
+  const { installation, backup, wal, task } = subject;
+  const { timeline, lastNumber } = wal;
+  const check = { name: 'end of the archive' };
+  const reached = lastSegmentNumber(recoveredToLsn, backup.segmentBytes);
+  if (lastNumber !== undefined && reached < lastNumber) {
+    const newest = segmentName({ timeline, number: lastNumber }, backup.segmentBytes);
+    return { ...check, ok: false, detail: `the recovery ended at ${recoveredToLsn}; the archive goes on to ${newest}` };
+  }
+  const why = await whyWalEnds(installation, { folder: archive, timeline, from: recoveredToLsn }, task);
+  const detail = why ?? `replayed to ${recoveredToLsn} on timeline ${timeline}, where it ends`;
+  return { ...check, ok: why === undefined, detail };
+}
+
+/** Every database must let us in, and its catalogue hold what it held when the backup was taken. */
+async function checkDatabases({ ask }: RestoredServer, { backup, wal }: Subject): Promise<Check[]> {
+  const found = await eachDatabase(ask, countCatalogue);
+  const checks = [...found].map(([database, { counts }]): Check => {
+    const wanted = wal.end === 'tail' ? undefined : backup.census?.find((one) => one.database === database)?.counts;
+    const wrong = wanted ? differences(wanted, counts) : [];
+    const told = `${counts.relations} relations, ${counts.columns} columns, ${counts.functions} functions`;
+    const detail = wanted ? `${told}, as when it was taken` : `${told} (not compared: they changed since)`;
+    return { name: `database ${database}`, ok: wrong.length === 0, detail: wrong.join('; ') || detail };
+  });
+  const settled = wal.end === 'tail' ? [] : (backup.census ?? []).filter(({ counts }) => counts !== null);
+  const gone = settled.filter(({ database }) => !found.has(database));
+  const missing = gone.map(({ database }): Check => ({
+    name: `database ${database}`,
+    ok: false,
+    detail: 'is missing',
+  }));
+  return [...checks, ...missing];
+}
+
+async function checkHeartbeat({ ask }: RestoredServer, beat: Beat): Promise<Check> {
+  const check = { name: 'heartbeat' };
+  if (beat.failed !== undefined) return { ...check, ok: false, detail: beat.failed };
+  const { writtenAt } = beat;
+  if (writtenAt === undefined) return { ...check, ok: false, possible: false, detail: beat.missing ?? '' };
+  const found = await ask('postgres', readHeartbeat);
+  // A later one is as good: another verification may have written it meanwhile.
+  const ok = found !== undefined && found >= writtenAt;
+  const safe = `written ${writtenAt}, in the archive ${beat.rpoSeconds} s later`;
+  const lost = `the row written ${writtenAt} did not come back${found === undefined ? '' : `; the newest is of ${found}`}`;
+  return { ...check, ok, detail: ok ? safe : lost };
+}
