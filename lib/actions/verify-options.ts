@@ -9,7 +9,7 @@ export const verifyOptions = {
   level: {
     type: 'string',
     choices: levels,
-    describe: 'how thorough it is (default: standard)',
+    describe: 'how thorough',
   },
   'verify-sql': {
     type: 'string',
@@ -19,7 +19,7 @@ export const verifyOptions = {
 
 /** Said in the help of these actions. */
 export const verifyDetails =
-  'Levels: quick starts the server and asks for its catalogue; standard also reads every page, table and index and a row written just before; full also replays the archive to its end and compares every index with its table. The file of --verify-sql is asked in the database of the instance: a statement that fails is a failure, and so is a row whose first column is a boolean and not true (null is not).';
+  'Levels: quick starts the server and asks for its catalogue; standard, the default, also reads every page, table and index and a row written just before; full also replays the archive to its end and compares every index with its table. The file of --verify-sql is asked in the database of the instance: a statement that fails is a failure, and so is a row whose first column is a boolean and not true (null is not).';
 
 /** @throws USAGE when the file of SQL cannot be used */
 export function readVerifyOptions(
