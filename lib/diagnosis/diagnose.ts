@@ -3,16 +3,18 @@ import { nowMs } from '../host/clock.ts';
 import { listFolder } from '../host/files.ts';
 import { isStopped } from '../host/inspect.ts';
 import type { InstanceName } from '../instances/names.ts';
-import type { Places } from '../instances/places.ts';
+import { instancePaths, type Places } from '../instances/places.ts';
 import { type InstanceRecord, instanceNames, readRecord } from '../instances/record.ts';
 import type { Leases } from '../ports/leases.ts';
 import { findInstallations, type Installation } from '../postgres/installations.ts';
+import { livePostmaster } from '../postgres/postmaster.ts';
 import { sqlState } from '../postgres/sql.ts';
 import { judgeArchive } from './archive.ts';
 import { observeArchive } from './archive-facts.ts';
 import { judgeBackups, measureKept, observeBackups } from './backups.ts';
 import { judgeClock, judgeDisks, observeDisks, observeMoments } from './disk.ts';
 import { type Finding, host, look, sortFindings } from './finding.ts';
+import { judgeGroups, observeGroups } from './groups.ts';
 import { type InstanceFacts, judgeInstance, observeInstance } from './instance.ts';
 import { inspectLeases } from './leases.ts';
 import { inspectJournal, inspectLocks } from './locks.ts';
@@ -66,12 +68,13 @@ async function lookAtHost(
   { places, leases, signal }: Diagnosing,
   installations: readonly Installation[],
 ): Promise<Finding[]> {
-  const records = instanceNames(places).flatMap((name) => tryRecord(places, name) ?? []);
+  const records = instanceNames(places).flatMap((name) => tryLook(() => readRecord(places, name)) ?? []);
   const check = async (what: string, judge: () => Finding[] | Promise<Finding[]>): Promise<Finding[]> =>
     await look(host, what, signal, judge);
   const machine = { places, installations, records };
   const findings = await Promise.all([
     check('the machine', async () => judgeMachine(await observeMachine({ ...machine, leases: leases.all() }, signal))),
+    check('the control groups', () => judgeGroups(observeGroups(runningServers(places, records)))),
     check('the disks', () => judgeDisks(observeDisks(places))),
     check('the clock', () => judgeClock(observeMoments(datedFiles(places, records)), nowMs())),
     check('the leases of ports', async () => await inspectLeases(places, leases)),
@@ -80,6 +83,13 @@ async function lookAtHost(
     check('quarantine and scratch', () => measureKept(places)),
   ]);
   return findings.flat();
+}
+
+function runningServers(places: Places, records: readonly InstanceRecord[]): { name: string; pid: number }[] {
+  return records.flatMap(({ name }) => {
+    const pid = tryLook(() => livePostmaster(instancePaths(places, name).data)?.pid);
+    return pid === undefined ? [] : [{ name, pid }];
+  });
 }
 
 /** Files that we or the servers have written, the newest at different moments. */
@@ -91,11 +101,12 @@ function datedFiles({ audit, journal, repository }: Places, records: readonly In
   return [audit, journal, ...ofInstances];
 }
 
-function tryRecord(places: Places, name: InstanceName): InstanceRecord | undefined {
+/** What cannot be looked into is told by the look at that instance. */
+function tryLook<T>(look: () => T | undefined): T | undefined {
   try {
-    return readRecord(places, name);
+    return look();
   } catch {
-    return undefined; // told by the look at that instance
+    return undefined;
   }
 }
 

@@ -51,6 +51,7 @@ async function askSessions(client: Client, name: string, { host, port }: ServerF
     client,
     'select name from pg_settings where pending_restart order by name',
   );
+  const configurationErrors = await askConfiguration(client);
   const checksums = await rowsOf<{ database: string; failures: number }>(
     client,
     `select coalesce(datname, 'shared tables') as database, checksum_failures::int as failures
@@ -65,8 +66,21 @@ async function askSessions(client: Client, name: string, { host, port }: ServerF
     clients,
     idle,
     pendingRestart: pending.map((row) => row.name),
+    configurationErrors,
     checksumFailures: checksums,
   };
+}
+
+/** What waits for a restart has an error here, too, which is none. */
+async function askConfiguration(client: Client): Promise<{ file: string; line: number; error: string }[]> {
+  return await rowsOf(
+    client,
+    `select f.sourcefile as file, f.sourceline as line, concat_ws(': ', f.name, f.error) as error
+       from pg_file_settings f left join pg_settings s on lower(s.name) = lower(f.name)
+      where f.error is not null and not (f.error = 'setting could not be applied' and s.context = 'postmaster')
+      union all
+     select current_setting('hba_file'), line_number, error from pg_hba_file_rules where error is not null`,
+  );
 }
 
 async function askArchiver(client: Client): Promise<ArchiverFacts> {

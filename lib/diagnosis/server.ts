@@ -28,11 +28,19 @@ export interface ServerFacts {
   /** Sessions that keep a transaction open and do nothing. */
   idle: readonly IdleSession[];
   pendingRestart: readonly string[];
+  /** What is wrong in the configuration files; a running server goes on without it, the next start fails. */
+  configurationErrors: readonly { file: string; line: number; error: string }[];
   checksumFailures: readonly { database: string; failures: number }[];
 }
 
 export function judgeServer(facts: ServerFacts): Finding[] {
-  return [...judgeConnections(facts), ...judgeIdle(facts), ...judgeSettings(facts), ...judgeChecksums(facts)];
+  return [
+    ...judgeConnections(facts),
+    ...judgeIdle(facts),
+    ...judgeSettings(facts),
+    ...judgeConfiguration(facts),
+    ...judgeChecksums(facts),
+  ];
 }
 
 function judgeConnections({ name, used, max, reserved, clients }: ServerFacts): Finding[] {
@@ -78,6 +86,16 @@ function judgeSettings({ name, pendingRestart }: ServerFacts): Finding[] {
   if (pendingRestart.length === 0) return [];
   const cause = `${plural(pendingRestart.length, 'setting')} changed and not in force before a restart: ${pendingRestart.join(', ')}.`;
   return [{ code: 'RESTART_PENDING', severity: 'warning', subject: name, cause, remedy: manage('restart', name) }];
+}
+
+function judgeConfiguration({ name, configurationErrors }: ServerFacts): Finding[] {
+  return configurationErrors.map(({ file, line, error }) => ({
+    code: 'CONFIGURATION_BROKEN',
+    severity: 'critical',
+    subject: name,
+    cause: `${file}, line ${line}: ${error}. The server goes on without it; it will not start again.`,
+    remedy: `sed -n ${line}p ${quoted(file)}`,
+  }));
 }
 
 function judgeChecksums({ name, checksumFailures }: ServerFacts): Finding[] {

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import { monotonicMs } from '../host/clock.ts';
 import { childrenOf, sendSignal, waitForEnd } from '../host/processes.ts';
 import { stopServer, stopSignals } from '../postgres/server.ts';
 import { withClient } from '../postgres/sql.ts';
@@ -33,6 +34,7 @@ export async function stopInstance(
   const running = explainingAccess(name, paths, () => livePostmaster(paths.data));
   if (running === undefined) return false;
   return await task.step('stop', async (step) => {
+    const begunMs = monotonicMs();
     const busy = way === 'orderly' ? await busySessions(task, paths, record) : [];
     if (busy.length > 0) {
       step.progress(`waiting for ${busy.join(', ')}`);
@@ -40,29 +42,39 @@ export async function stopInstance(
       if (await waitForEnd(running.pid, Math.min(graceMs, timeoutMs), task.signal)) return true;
     }
     try {
-      await stopServer(running.pid, way === 'immediate' ? 'immediate' : 'fast', timeoutMs, task.signal);
+      const leftMs = timeoutMs - (monotonicMs() - begunMs);
+      await stopServer(running.pid, way === 'immediate' ? 'immediate' : 'fast', Math.max(leftMs, 0), task.signal);
     } catch (error) {
-      throw namingHolders(error, name, running.pid);
+      throw namingHolders(error, name, running.pid, timeoutMs);
     }
     return true;
   });
 }
 
 /** A stop that took too long: with the processes of the server that are left, which hold it up. */
-function namingHolders(error: unknown, name: string, pid: number): unknown {
+function namingHolders(error: unknown, name: string, pid: number, timeoutMs: number): unknown {
   if (!(error instanceof AppError) || error.code !== 'STOP_TIMEOUT') return error;
-  const left = childrenOf(pid).map((child) => ({ ...child, title: child.title.replace(/^postgres: (?:\S+: )?/, '') }));
-  // A client's process names its address; where any is left, the server's own only wait for it.
-  const sessions = left.filter(({ title }) => /\(\d+\)|\[local\]/.test(title));
-  const holders = sessions.length > 0 ? sessions : left;
-  if (holders.length === 0) return error;
+  const holders = holdersUp(pid);
   const named = holders.slice(0, 5).map((holder) => `process ${holder.pid} (${holder.title})`);
   const more = holders.length > named.length ? ` and ${holders.length - named.length} more` : '';
-  return new AppError('STOP_TIMEOUT', `${error.message}: it waits for ${named.join(', ')}${more}`, {
-    hint: `it was told to stop and will; wait on with: ./manage.ts stop ${name} --timeout SECONDS, or look at them: ps -fp ${holders.map((holder) => holder.pid).join(',')}`,
-    data: { holders },
-    cause: error,
-  });
+  const waits = holders.length === 0 ? '' : `: it waits for ${named.join(', ')}${more}`;
+  const look = holders.length === 0 ? '' : `; look at them: ps -fp ${holders.map((holder) => holder.pid).join(',')}`;
+  return new AppError(
+    'STOP_TIMEOUT',
+    `the server (process ${pid}) has not stopped after ${timeoutMs / 1000} s${waits}`,
+    {
+      hint: `it was told to stop and will; wait on with: ./manage.ts stop ${name} --timeout SECONDS${look}`,
+      data: { holders },
+      cause: error,
+    },
+  );
+}
+
+/** The clients' processes, which name an address; where none is left, those of the server itself. */
+function holdersUp(pid: number): { pid: number; title: string }[] {
+  const left = childrenOf(pid).map((child) => ({ ...child, title: child.title.replace(/^postgres: (?:\S+: )?/, '') }));
+  const sessions = left.filter(({ title }) => /\(\d+\)|\[local\]/.test(title));
+  return sessions.length > 0 ? sessions : left;
 }
 
 /** The client sessions that are in the middle of something, the longest first; none where the server does not say. */

@@ -39,7 +39,7 @@ function memTotalBytes(meminfo: string): number | undefined {
  * What memory.max or memory.limit_in_bytes says. "max" is no limit; neither is version 1's 2^63 less a page, which read as
  * a number gave a container 8,388,608 TB (timescaledb-docker#54).
  */
-function limitBytes(text: string | undefined): number | undefined {
+export function limitBytes(text: string | undefined): number | undefined {
   const word = text?.trim() ?? '';
   if (!/^\d+$/.test(word)) return undefined;
   const limit = Number(word);

@@ -129,6 +129,22 @@ describe('what is found and left to people', () => {
     await superQuery(sandbox, 'shop', 'select pg_reload_conf()');
   });
 
+  it('configuration files that the next start will fail at', async () => {
+    const folder = join(sandbox.root, 'instances', 'shop', 'data');
+    const wrong = { 'postgresql.conf': "work_mem = 'lots'\n", 'pg_hba.conf': 'junk all all\n' };
+    const before = Object.keys(wrong).map((name) => [name, readFileSync(join(folder, name), 'utf8')] as const);
+    for (const [name, text] of before) writeFileSync(join(folder, name), text + wrong[name as keyof typeof wrong]);
+    const { code, findings } = await diagnose();
+    expect([code, codes(findings)]).toEqual([1, Array<string>(2).fill('shop CONFIGURATION_BROKEN')]);
+    const [conf = 0, hba = 0] = before.map(([, text]) => text.split('\n').length);
+    expect(findings.map(({ cause }) => cause).toSorted()).toEqual([
+      expect.stringContaining(`pg_hba.conf, line ${hba}: invalid connection type "junk"`),
+      expect.stringContaining(`postgresql.conf, line ${conf}: work_mem: setting could not be applied`),
+    ]);
+    for (const [name, text] of before) writeFileSync(join(folder, name), text);
+    expect((await diagnose()).findings).toEqual([]);
+  });
+
   it('a lock: who holds it, and a warning when that is for more than an hour', async () => {
     const folder = join(sandbox.root, '.pg-manage', 'locks', 'shop');
     const request = { folder, mode: 'exclusive', subject: 'shop', action: 'nap', timeoutMs: 1000, signal } as const;

@@ -104,6 +104,7 @@ const server: ServerFacts = {
   clients: [{ user: 'shop', application: 'web', count: 74 }],
   idle: [{ pid: 7, user: 'shop', application: 'web', seconds: 300 }],
   pendingRestart: [],
+  configurationErrors: [],
   checksumFailures: [{ database: 'shop', failures: 0 }],
 };
 
@@ -128,6 +129,8 @@ describe('a server', () => {
 
   it('settings that wait, checksums that failed', () => {
     expect(told(judgeServer({ ...server, pendingRestart: ['max_connections'] }))).toEqual(['warning RESTART_PENDING']);
+    const configurationErrors = [{ file: '/d/postgresql.conf', line: 7, error: 'syntax error' }];
+    expect(told(judgeServer({ ...server, configurationErrors }))).toEqual(['critical CONFIGURATION_BROKEN']);
     const checksumFailures = [{ database: 'shop', failures: 2 }];
     expect(told(judgeServer({ ...server, checksumFailures }))).toEqual(['critical CHECKSUM_FAILURES']);
   });
