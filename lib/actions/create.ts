@@ -9,7 +9,8 @@ import { chooseInstallation } from '../postgres/installations.ts';
 import type { Wishes } from '../tuning/plan.ts';
 import { parseSize } from '../tuning/sizes.ts';
 import { loadTemplate } from '../tuning/templates.ts';
-import { type Context, instanceAction, type Values } from './action.ts';
+import { type Common, type Context, instanceAction, type Values } from './action.ts';
+import { contentOptions, fill, type Filled, readContents, tellFilled } from './contents.ts';
 import { defaultTimeoutMs, hadFinished, summaryOutcome } from './shared.ts';
 
 const options = {
@@ -26,6 +27,7 @@ const options = {
   database: { type: 'string', alias: 'd', describe: 'name of its database (default: the instance, - as _)' },
   username: { type: 'string', alias: 'u', describe: 'name of its role (default: the instance, - as _)' },
   locale: { type: 'string', describe: 'locale of the databases (default C.UTF-8)' },
+  ...contentOptions,
 } as const;
 
 type Given = Values<typeof options>;
@@ -34,11 +36,12 @@ export const create = instanceAction({
   name: 'create',
   summary: 'make a new instance and start it',
   details:
-    'Leases a port, plans its memory beside the other instances of this host, makes the data directory with checksums, starts the server, makes the role and the database, and archives WAL from the first moment. When it fails or is interrupted, nothing is left.',
+    'Leases a port, plans its memory beside the other instances of this host, makes the data directory with checksums, starts the server, makes the role and the database, and archives WAL from the first moment; then applies migrations, if it is told which. When any of that fails or is interrupted, nothing is left.',
   examples: [
     ['./manage.ts --action create --instance client-a', 'a development instance on the first free port'],
     ['./manage.ts --action create --instance shop --template ecommerce --port 5440', 'on a port of your choice'],
     ['./manage.ts create client-b --memory 2GB --set work_mem=32MB', 'with wishes about memory'],
+    ['./manage.ts create client-c --migrations-dir ./migrations', 'with its schema, or not at all'],
   ],
   options,
   target: 'new',
@@ -53,13 +56,21 @@ export const create = instanceAction({
     if (!wishes.template.durable) {
       context.task.warn(`template ${wishes.template.name} gives up durability: a crash may lose the data`);
     }
-    await createInstance(context, { ...wishes, prepareArchive: () => prepareArchive(context, name, wishes.id) });
-    return summaryOutcome(context, name, { line: `connect with: psql "$(./manage.ts connect ${name} --format url)"` });
+    let filled: Filled | undefined;
+    await createInstance(context, {
+      ...wishes,
+      prepareArchive: () => prepareArchive(context, name, wishes.id),
+      fill: async (record) => void (filled = await fill(context, record, wishes.contents)),
+    });
+    const { data, text } = summaryOutcome(context, name);
+    const connect = { line: `connect with: psql "$(./manage.ts connect ${name} --format url)"` };
+    return { data: { ...data, ...filled }, text: [...text, ...(filled ? tellFilled(filled) : []), connect] };
   },
 });
 
 /** What was wished for, as far as it can be read without looking at the machine. */
-function readGiven({ callerFolder, timeoutMs }: Pick<Context, 'callerFolder' | 'timeoutMs'>, given: Given) {
+function readGiven(common: Common, given: Given) {
+  const { callerFolder, timeoutMs } = common;
   const tuning: Wishes = {
     ...(given['max-connections'] === undefined ? {} : { maxConnections: given['max-connections'] }),
     ...(given.memory === undefined ? {} : { memoryBytes: parseSize(given.memory) }),
@@ -74,6 +85,7 @@ function readGiven({ callerFolder, timeoutMs }: Pick<Context, 'callerFolder' | '
     database: given.database === undefined ? undefined : sqlName('database', given.database),
     locale: given.locale,
     timeoutMs: timeoutMs ?? defaultTimeoutMs,
+    contents: readContents(common, given),
   };
 }
 
@@ -108,7 +120,7 @@ function sqlName(option: string, text: string): string {
   });
 }
 
-function planned(context: Context, name: InstanceName, wishes: Omit<CreateWishes, 'prepareArchive'>) {
+function planned(context: Context, name: InstanceName, wishes: Omit<CreateWishes, 'prepareArchive' | 'fill'>) {
   const plan = planFor(context, wishes);
   const { installation, template, range } = wishes;
   return {

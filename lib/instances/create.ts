@@ -29,6 +29,8 @@ export interface CreateWishes {
   name: InstanceName;
   /** Makes the archive, and says where it is; called when the port and the memory are granted. */
   prepareArchive: () => string;
+  /** Puts into its database what it is to hold from the first moment; when that fails there is no instance. */
+  fill: (record: InstanceRecord) => Promise<void>;
   installation: Installation;
   template: Template;
   port: Port | undefined;
@@ -81,6 +83,7 @@ export async function createInstance(operation: Operation, wishes: CreateWishes)
   await makeRoleAndDatabase(operation, paths, record);
   await syncing;
   await startInstance(task, installation, paths, record, { archiveFolder, timeoutMs: wishes.timeoutMs });
+  await wishes.fill(record);
   writeRecord(places, record);
   return record;
 }
@@ -88,7 +91,7 @@ export async function createInstance(operation: Operation, wishes: CreateWishes)
 /** The settings and the memory of a new instance beside those that are there. @throws MEMORY_BUDGET */
 export function planFor(
   { leases }: Pick<Operation, 'leases'>,
-  { template, installation, tuning }: Omit<CreateWishes, 'prepareArchive'>,
+  { template, installation, tuning }: Omit<CreateWishes, 'prepareArchive' | 'fill'>,
 ): Plan {
   const others = leases
     .all()
