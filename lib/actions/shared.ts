@@ -1,11 +1,15 @@
 import { archiveFolderOf } from '../backups/repository.ts';
 import { AppError } from '../errors.ts';
+import { asSuperuser } from '../instances/connection.ts';
+import { AppError } from '../errors.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { instancePaths } from '../instances/places.ts';
 import { type InstanceRecord, requireRecord } from '../instances/record.ts';
 import { observe } from '../instances/state.ts';
+import { observe } from '../instances/state.ts';
 import { type Summary, summarize } from '../instances/summary.ts';
 import { chooseInstallation, type Installation, installationFor } from '../postgres/installations.ts';
+import { type Client, withClient } from '../postgres/sql.ts';
 import type { Context, Outcome, Text } from './action.ts';
 
 /** How long an action waits for a server unless told otherwise: as long as it gets on (see lib/postgres/startup.ts). */
@@ -36,6 +40,27 @@ export function openRunning(context: Context, name: InstanceName) {
   throw new AppError('INSTANCE_NOT_RUNNING', `instance ${name} is ${state}`, {
     hint: `start it with: ./manage.ts --action start --instance ${name}`,
   });
+}
+
+/** The same, of an instance whose server runs. @throws INSTANCE_NOT_RUNNING */
+export function openRunning(context: Context, name: InstanceName) {
+  const opened = openInstance(context, name);
+  const { state } = observe(opened.paths, opened.record);
+  if (state === 'running') return opened;
+  throw new AppError('INSTANCE_NOT_RUNNING', `instance ${name} is ${state}`, {
+    hint: `start it with: ./manage.ts --action start --instance ${name}`,
+  });
+}
+
+/** Lends a superuser's session over the socket: needs no password, and no slot that clients could have taken. */
+export async function withSuperuser<T>(
+  context: Context,
+  { paths, record }: Pick<ReturnType<typeof openInstance>, 'paths' | 'record'>,
+  work: (client: Client) => Promise<T>,
+  database?: string,
+): Promise<T> {
+  const limits = { signal: context.task.signal, timeoutMs: context.timeoutMs ?? 60_000 };
+  return await withClient({ ...asSuperuser(paths, record, database), ...limits }, work);
 }
 
 /** One line about an instance that has just been changed. */

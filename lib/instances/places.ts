@@ -44,6 +44,8 @@ export interface InstancePaths {
   /** What the server says before it opens its own log, and when it cannot. */
   output: string;
   password: string;
+  /** Those of further roles, a file each. */
+  passwords: string;
   archiveScript: string;
   restoreScript: string;
   socket: string;
@@ -58,6 +60,7 @@ export function instancePaths(places: Places, name: InstanceName): InstancePaths
     log: join(folder, 'log'),
     output: join(folder, 'log', 'server.out'),
     password: join(folder, 'password'),
+    passwords: join(folder, 'passwords'),
     archiveScript: join(folder, 'archive-wal'),
     restoreScript: join(folder, 'restore-wal'),
     socket: socketFolder(places, join(folder, 'run')),
