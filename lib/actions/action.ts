@@ -33,6 +33,8 @@ export interface Common {
   pgVersion: number | undefined;
   /** The folder the caller stands in: relative paths they give are below it. */
   callerFolder: string;
+  /** What stands behind `--`. */
+  words: readonly string[];
   toolVersion: string;
   /** How many instances at once. */
   jobs: number;
@@ -72,6 +74,8 @@ interface Declaration<O extends Options> {
   details?: string;
   examples: readonly [command: string, what: string][];
   options: O;
+  /** Set for an action that takes words behind `--`, as its usage names them; it lends its output to a program. */
+  words?: string;
   /** How it locks the instance it works on. */
   lock: 'none' | 'shared' | 'exclusive';
   /** Whether it changes anything, which its options may decide: then it has a journal. */

@@ -1,9 +1,9 @@
-import { AppError } from '../errors.ts';
-import { clientHost, readPassword } from '../instances/connection.ts';
+import { loginOf } from '../instances/login.ts';
+import { type LoginFormat, loginFormats } from '../instances/login-formats.ts';
 import { instanceAction } from './action.ts';
 import { openInstance } from './shared.ts';
 
-const formats = ['default', 'url', 'env', 'json'] as const;
+const formats = ['default', 'table', ...(Object.keys(loginFormats) as LoginFormat[])] as const;
 
 export const connect = instanceAction({
   name: 'connect',
@@ -12,50 +12,25 @@ export const connect = instanceAction({
   examples: [
     ['psql "$(./manage.ts --action connect --instance client-a --format url)"', 'a shell on its database'],
     ['eval "$(./manage.ts connect client-a --format env)"', 'DATABASE_URL and PGHOST … into this shell'],
+    ['./manage.ts connect client-a --username report --format pgpass >> ~/.pgpass', 'another of its roles'],
   ],
-  options: { format: { type: 'string', choices: formats, describe: 'what to print' } },
+  options: {
+    format: { type: 'string', choices: formats, describe: 'what to print' },
+    username: { type: 'string', alias: 'u', describe: "a role made with create-user (default: the instance's)" },
+    database: { type: 'string', alias: 'd', describe: "instead of the instance's own" },
+  },
   target: 'existing',
   lock: 'none',
   changes: false,
-  async run(context, name, { format }) {
+  async run(context, name, { format = 'default', username, database }) {
     const { record, paths } = openInstance(context, name);
-    const { port, database, role: username } = record;
-    const password = readPassword(paths);
-    const part = encodeURIComponent;
-    const url = `postgresql://${part(username)}:${part(password)}@${clientHost}:${port}/${part(database)}`;
-    const data = { host: clientHost, port, database, username, password, url };
-    switch (format) {
-      case 'url':
-        return { data, text: [{ line: url }] };
-      case 'env':
-        return { data, text: [{ line: environment(data) }] };
-      case 'json':
-        return { data, text: [{ line: JSON.stringify(data) }] };
-      case 'default':
-      case undefined:
-        return { data, text: [{ fields: Object.entries(data).map(([key, value]) => [key, String(value)]) }] };
-      default:
-        throw new AppError('USAGE', `connect cannot write "${format}"`, {
-          hint: `choose one of: ${formats.join(', ')}`,
-        });
-    }
+    const login = loginOf(paths, record, { username, database });
+    const data = { ...login };
+    if (isFormat(format)) return { data, text: [{ line: loginFormats[format](login, record.name) }] };
+    return { data, text: [{ fields: Object.entries(login).map(([key, value]) => [key, String(value)]) }] };
   },
 });
 
-/** Lines that a shell and a .env file read alike. */
-function environment({ host, port, database, username, password, url }: Record<string, string | number>): string {
-  const lines = {
-    DATABASE_URL: url,
-    PGHOST: host,
-    PGPORT: port,
-    PGDATABASE: database,
-    PGUSER: username,
-    PGPASSWORD: password,
-  };
-  return Object.entries(lines)
-    .map(
-      ([key, value]) =>
-        `${key}=${/^[\w@%+=:,./-]+$/.test(String(value)) ? value : `'${String(value).replaceAll("'", String.raw`'\''`)}'`}`,
-    )
-    .join('\n');
+function isFormat(format: string): format is LoginFormat {
+  return Object.hasOwn(loginFormats, format);
 }

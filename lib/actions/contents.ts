@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { AppError } from '../errors.ts';
-import { readPassword } from '../instances/connection.ts';
+import { passwordOf } from '../instances/passwords.ts';
 import { instancePaths } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import { migrate, type MigrationResult } from '../migrations/apply.ts';
@@ -34,7 +34,7 @@ export interface Filled {
 export async function fill(context: Context, record: InstanceRecord, contents: Contents): Promise<Filled> {
   const paths = instancePaths(context.places, record.name);
   const { port, role: user, database } = record;
-  const connection = { host: paths.socket, port, user, database, password: readPassword(paths) };
+  const connection = { host: paths.socket, port, user, database, password: passwordOf(paths, record, user) };
   const { lockTimeoutMs, toolVersion } = context;
   const run = async (folder: string | undefined): Promise<MigrationResult | null> =>
     folder === undefined ? null : await migrate(context.task, connection, { folder, lockTimeoutMs, toolVersion });

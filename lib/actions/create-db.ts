@@ -26,9 +26,7 @@ export const createDb = instanceAction({
     if (context.dryRun) {
       return { data: { database, owner }, text: [{ line: `would make database ${database} of ${owner} in ${name}` }] };
     }
-    const created = await withSuperuser(context, opened, async (client) =>
-      createDatabase(client, { database, owner }),
-    );
+    const created = await withSuperuser(context, opened, async (client) => createDatabase(client, { database, owner }));
     const line = created ? `made, owned by ${owner}` : `there already, owned by ${owner}`;
     return { data: { name, database, owner, created }, text: [{ line: `${name}: database ${database} is ${line}` }] };
   },

@@ -2,7 +2,7 @@ import { sqlName } from '../databases/names.ts';
 import { readPrivileges } from '../databases/privileges.ts';
 import { grantRole, roleExists } from '../databases/roles.ts';
 import { AppError } from '../errors.ts';
-import { connectionUrl } from '../instances/connection.ts';
+import { loginAt } from '../instances/login.ts';
 import { generatePassword, keepPassword } from '../instances/passwords.ts';
 import { instanceAction, type Values } from './action.ts';
 import { openRunning, withSuperuser } from './shared.ts';
@@ -25,7 +25,8 @@ export const createUser = instanceAction({
   details:
     'Makes a password and shows it; connect --username shows it again. A role that is there already keeps its password and is brought up to the privileges and memberships asked for. All of it is done, or nothing.',
   examples: [
-    ['./manage.ts --action create-user --instance client-a --username report --privileges read', 'may read all'],
+    ['./manage.ts --action create-user --instance client-a --username report', 'may connect, no more'],
+    ['./manage.ts create-user client-a -u report --privileges read', 'may read all'],
     ['./manage.ts create-user client-a -u app --privileges write --member-of staff', 'may write, and is of the staff'],
     ['./manage.ts create-user client-a -u app --new-password', 'give it a new password'],
   ],
@@ -59,12 +60,14 @@ export const createUser = instanceAction({
       },
       database,
     );
-    const url = password === undefined ? null : connectionUrl({ ...record, role, database }, password);
+    const url = password === undefined ? null : loginAt({ port: record.port, username: role, database }, password).url;
     return {
       data: { name, username: role, database, created, password: password ?? null, url },
       text: [
         { line: `${name}: role ${role} is ${created ? 'made' : 'there'}` },
-        ...(password === undefined ? [] : [{ fields: [['password', password] as [string, string], ['url', url ?? ''] as [string, string]] }]),
+        ...(password === undefined
+          ? []
+          : [{ fields: [['password', password] as [string, string], ['url', url ?? ''] as [string, string]] }]),
       ],
     };
   },

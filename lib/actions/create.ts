@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { prepareArchive } from '../backups/repository.ts';
+import { sqlName } from '../databases/names.ts';
 import { AppError } from '../errors.ts';
 import { assertNameFree, createInstance, type CreateWishes, planFor } from '../instances/create.ts';
 import type { InstanceName } from '../instances/names.ts';
@@ -109,15 +110,6 @@ function parseSettings(text: string): Record<string, string> {
       return [part.slice(0, equals).trim(), part.slice(equals + 1).trim()];
     }),
   );
-}
-
-/** Names of roles and databases are cut at 63 bytes by the server, silently; `pg_` is the server's own. */
-function sqlName(option: string, text: string): string {
-  if (text.length > 0 && Buffer.byteLength(text) <= 63 && !text.startsWith('pg_') && !/[\0-\x1f]/.test(text))
-    return text;
-  throw new AppError('USAGE', `--${option}: "${text}" cannot be a name`, {
-    hint: 'at most 63 bytes, not beginning with pg_',
-  });
 }
 
 function planned(context: Context, name: InstanceName, wishes: Omit<CreateWishes, 'prepareArchive' | 'fill'>) {

@@ -5,7 +5,8 @@ import { moment, openRunning, withSuperuser } from './shared.ts';
 
 export const dbStats = instanceAction({
   name: 'db-stats',
-  summary: 'how a database is used: size, tables, transactions',
+  summary: 'how a database is used',
+  details: 'Its size, its largest tables, and what its sessions did since its counters were last reset.',
   examples: [
     ['./manage.ts --action db-stats --instance client-a', "of the instance's own database"],
     ['./manage.ts db-stats client-a -d reports --json', 'of another, for scripts'],
@@ -33,7 +34,9 @@ function page(stats: DatabaseStats): Text[] {
     ['read from memory', cacheHitRatio === null ? '-' : `${(cacheHitRatio * 100).toFixed(1)} %`],
     ['spilled to disk', humanBytes(stats.temporaryBytes)],
     ['oldest open', oldest === null ? 'no transaction' : `a transaction of ${Math.round(oldest)} s`],
-    ...(stats.statsSince === null ? [] : [['counted since', moment(stats.statsSince.toISOString())] as [string, string]]),
+    ...(stats.statsSince === null
+      ? []
+      : [['counted since', moment(stats.statsSince.toISOString())] as [string, string]]),
   ];
   if (largest.length === 0) return [{ fields }];
   return [

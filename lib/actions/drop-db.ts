@@ -6,7 +6,7 @@ import { openRunning, withSuperuser } from './shared.ts';
 
 export const dropDb = instanceAction({
   name: 'drop-db',
-  summary: 'take a database away, with all that is in it',
+  summary: 'take a database away',
   details:
     "The instance's own database stays as long as the instance does. A database that is not there is success. What it held can be had back with restore, to a time before, from the instance's backups.",
   examples: [

@@ -2,7 +2,7 @@ import type { Action } from './action.ts';
 
 interface Entry {
   /** Headings of the help. */
-  group: 'instances' | 'migrations' | 'backups' | 'host';
+  group: 'instances' | 'databases' | 'migrations' | 'backups' | 'host';
   summary: string;
   load: () => Promise<Action>;
 }
@@ -17,11 +17,27 @@ export const actions = {
   list: entry('instances', 'all instances at a glance', async () => (await import('./list.ts')).list),
   connect: entry('instances', 'how clients connect', async () => (await import('./connect.ts')).connect),
   logs: entry('instances', "the end of the server's log", async () => (await import('./logs.ts')).logs),
+  psql: entry('instances', "psql on an instance's database", async () => (await import('./psql.ts')).psql),
+  exec: entry('instances', 'run a program with DATABASE_URL set', async () => (await import('./exec.ts')).exec),
+  env: entry('instances', 'write the login into a .env file', async () => (await import('./env.ts')).env),
   destroy: entry(
     'instances',
     'stop, and move the data to quarantine',
     async () => (await import('./destroy.ts')).destroy,
   ),
+  'create-db': entry(
+    'databases',
+    'make a database in an instance',
+    async () => (await import('./create-db.ts')).createDb,
+  ),
+  'drop-db': entry('databases', 'take a database away', async () => (await import('./drop-db.ts')).dropDb),
+  'create-user': entry(
+    'databases',
+    'make a role that may log in',
+    async () => (await import('./create-user.ts')).createUser,
+  ),
+  'drop-user': entry('databases', 'take a role away', async () => (await import('./drop-user.ts')).dropUser),
+  'db-stats': entry('databases', 'how a database is used', async () => (await import('./db-stats.ts')).dbStats),
   migrate: entry('migrations', 'apply pending migration files', async () => (await import('./migrate.ts')).migrate),
   'migrate-status': entry(
     'migrations',

@@ -1,11 +1,9 @@
 import { resolve } from 'node:path';
-import { AppError } from '../errors.ts';
-import { readPassword } from '../instances/connection.ts';
 import type { InstanceName } from '../instances/names.ts';
-import { observe } from '../instances/state.ts';
+import { passwordOf } from '../instances/passwords.ts';
 import type { MigrationConnection } from '../migrations/session.ts';
 import type { Context } from './action.ts';
-import { openInstance } from './shared.ts';
+import { openRunning } from './shared.ts';
 
 /** What every action on migrations has. */
 export const migrationOptions = {
@@ -27,18 +25,12 @@ export function migrationConnection(
   name: InstanceName,
   database: string | undefined,
 ): MigrationConnection {
-  const { record, paths } = openInstance(context, name);
-  const { state } = observe(paths, record);
-  if (state !== 'running') {
-    throw new AppError('INSTANCE_NOT_RUNNING', `instance ${name} is ${state}`, {
-      hint: `start it with: ./manage.ts --action start --instance ${name}`,
-    });
-  }
+  const { record, paths } = openRunning(context, name);
   return {
     host: paths.socket,
     port: record.port,
     user: record.role,
-    password: readPassword(paths),
+    password: passwordOf(paths, record, record.role),
     database: database ?? record.database,
   };
 }

@@ -1,11 +1,9 @@
 import { archiveFolderOf } from '../backups/repository.ts';
 import { AppError } from '../errors.ts';
 import { asSuperuser } from '../instances/connection.ts';
-import { AppError } from '../errors.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { instancePaths } from '../instances/places.ts';
 import { type InstanceRecord, requireRecord } from '../instances/record.ts';
-import { observe } from '../instances/state.ts';
 import { observe } from '../instances/state.ts';
 import { type Summary, summarize } from '../instances/summary.ts';
 import { chooseInstallation, type Installation, installationFor } from '../postgres/installations.ts';
@@ -33,16 +31,6 @@ export function openInstance(context: Context, name: InstanceName) {
 }
 
 /** As `openInstance`, of one that must be asked something. @throws INSTANCE_NOT_RUNNING */
-export function openRunning(context: Context, name: InstanceName) {
-  const opened = openInstance(context, name);
-  const { state } = observe(opened.paths, opened.record);
-  if (state === 'running') return opened;
-  throw new AppError('INSTANCE_NOT_RUNNING', `instance ${name} is ${state}`, {
-    hint: `start it with: ./manage.ts --action start --instance ${name}`,
-  });
-}
-
-/** The same, of an instance whose server runs. @throws INSTANCE_NOT_RUNNING */
 export function openRunning(context: Context, name: InstanceName) {
   const opened = openInstance(context, name);
   const { state } = observe(opened.paths, opened.record);

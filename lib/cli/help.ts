@@ -9,6 +9,7 @@ const width = Math.min(process.stdout.columns ?? 80, 100);
 
 const groupTitles = {
   instances: 'Instances',
+  databases: 'Databases and roles',
   migrations: 'Migrations',
   backups: 'Backups',
   host: 'This host',
@@ -44,7 +45,12 @@ export async function overview(): Promise<string> {
 export async function actionHelp(action: Action): Promise<string> {
   const object =
     action.target === 'none' ? '' : action.target === 'some' ? ' [--instance SELECTOR]' : ' --instance SELECTOR';
-  const lines = [`Usage: ./manage.ts --action ${action.name}${object} [options]`, '', `${capital(action.summary)}.`];
+  const behind = action.words === undefined ? '' : ` -- ${action.words}`;
+  const lines = [
+    `Usage: ./manage.ts --action ${action.name}${object} [options]${behind}`,
+    '',
+    `${capital(action.summary)}.`,
+  ];
   if (action.details !== undefined)
     lines.push('', ...action.details.split('\n').flatMap((paragraph) => wrap(paragraph, width)));
   const own = Object.fromEntries(Object.entries(action.options).filter(([, option]) => !option.hidden));
@@ -58,7 +64,8 @@ export async function actionHelp(action: Action): Promise<string> {
 async function optionHelp(options: Options, group: string): Promise<string> {
   const instance = yargs([]).locale('en').exitProcess(false).version(false).help(false).wrap(width);
   for (const [name, { type, describe, alias, choices }] of Object.entries(options)) {
-    instance.option(name, { type, describe, group, ...(alias ? { alias } : {}), ...(choices ? { choices } : {}) });
+    const words = choices === undefined ? describe : `${describe}: ${choices.join(', ')}`;
+    instance.option(name, { type, describe: words, group, ...(alias ? { alias } : {}) });
   }
   const text = await instance.getHelp();
   return text.replaceAll(/\s*\[(string|number|boolean)\]/g, '').trim();

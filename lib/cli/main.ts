@@ -7,6 +7,7 @@ import { projectDirectory } from '../host/project.ts';
 import { type Action, changesAnything, type Common, isHostAction } from '../actions/action.ts';
 import type { Places } from '../instances/places.ts';
 import { openDialogue } from './dialogue.ts';
+import { readProjectFile } from '../instances/project-file.ts';
 import { parse, type Parsed, readStyle, type Style } from './parse.ts';
 import type { Output, ProgressView } from './reporter.ts';
 import { plainProgress, silentProgress } from './progress.ts';
@@ -71,7 +72,7 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
   const settings = resolveSettings(flags, environment, callerFolder);
   const places = resolvePlaces(settings);
   if (changes && !flags['dry-run']) tellDefaultRoot(settings, places, view);
-  const selector = parsed.selector ?? defaultSelector(action);
+  const selector = parsed.selector ?? defaultSelector(action, callerFolder);
   const question = selector === undefined ? undefined : action.confirm?.(selector, options);
   if (question !== undefined && !flags.yes && !flags['dry-run']) await prompt?.(question, selector ?? '');
 
@@ -84,6 +85,7 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
         options: { ...options, ...describeSettings(action, settings, places) },
         common: {
           ...commonOf(flags, settings, callerFolder),
+          words: parsed.words,
           jobs: Math.max(1, flags.jobs ?? defaultJobs(changes)),
           dialogue: openDialogue({ style, yes: flags.yes, output, view, paint, prompt }),
         },
@@ -108,9 +110,10 @@ function tellDefaultRoot({ root }: Settings, places: Places, view: ProgressView)
   view.show({ type: 'notice', message: `instances and backups go to ${root.value} (${root.origin})` }, undefined);
 }
 
-/** The old tool's default instance; an action that takes something away must be told which. */
-function defaultSelector(action: Action): string | undefined {
-  return isHostAction(action) || action.confirm !== undefined ? undefined : 'main';
+/** The project's instance, or the old tool's default; an action that takes something away must be told which. */
+function defaultSelector(action: Action, callerFolder: string): string | undefined {
+  if (isHostAction(action) || action.confirm !== undefined) return undefined;
+  return readProjectFile(callerFolder)?.instance ?? 'main';
 }
 
 /** Reading is done side by side, and changing one after the other unless asked otherwise. */
@@ -127,7 +130,7 @@ function commonOf(
   flags: ParsedAction['common'],
   settings: Settings,
   callerFolder: string,
-): Omit<Common, 'jobs' | 'dialogue'> {
+): Omit<Common, 'jobs' | 'dialogue' | 'words'> {
   const milliseconds = (seconds: number | undefined): number | undefined =>
     seconds === undefined ? undefined : seconds * 1000;
   return {

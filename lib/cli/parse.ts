@@ -10,7 +10,14 @@ export type CommonValues = Values<typeof commonOptions>;
 /** What was asked for, before anything of the machine has been looked at. */
 export type Parsed =
   | { kind: 'text'; text: string }
-  | { kind: 'action'; action: Action; selector: string | undefined; options: Values<Options>; common: CommonValues };
+  | {
+      kind: 'action';
+      action: Action;
+      selector: string | undefined;
+      options: Values<Options>;
+      common: CommonValues;
+      words: string[];
+    };
 
 /** The parts of an error that the reporter needs even where the command line could not be understood. */
 export interface Style {
@@ -117,13 +124,29 @@ export async function parse(argv: readonly string[], version: string, style: Sty
       hint: `see: ./manage.ts --action ${action.name} --help`,
     });
   }
+  const behind = (raw['--'] ?? []) as string[];
+  assertWords(action, behind, style);
   return {
     kind: 'action',
     action,
+    words: behind,
     selector,
     options: typed(raw, action.options),
     common: typed(raw, commonOptions) as CommonValues,
   };
+}
+
+function assertWords(action: Action, words: readonly string[], { json }: Style): void {
+  if (action.words === undefined && words.length > 0) {
+    throw new AppError('USAGE', `what is "${words[0]}" for?`, {
+      hint: `see: ./manage.ts --action ${action.name} --help`,
+    });
+  }
+  if (action.words !== undefined && json) {
+    throw new AppError('USAGE', `${action.name} lends its output to a program: there is no --json`, {
+      hint: 'what the program prints is all that is printed',
+    });
+  }
 }
 
 function knownAction(name: string): ActionName {

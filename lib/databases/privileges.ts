@@ -27,7 +27,9 @@ export interface Privileges {
  * @throws USAGE with the nearest word
  */
 export function readPrivileges(text: string | undefined): Privileges {
-  const words = (text ?? '').split(',').flatMap((part) => (part.trim() === '' ? [] : [wordOf(part.trim().toLowerCase())]));
+  const words = (text ?? '')
+    .split(',')
+    .flatMap((part) => (part.trim() === '' ? [] : [wordOf(part.trim().toLowerCase())]));
   const among = <T extends Word>(known: readonly T[]): T[] => known.filter((word) => words.includes(word));
   return { attributes: among(attributes), onDatabase: among(onDatabase), onTables: among(onTables).at(-1) };
 }

@@ -116,12 +116,15 @@ async function assertLoggedOut(client: Client, role: string): Promise<void> {
 /** What a role owns, by database: `3 objects in shop`, `database old`. */
 async function ownedBy(client: Client, role: string): Promise<string[]> {
   const { rows } = await client.query<{ what: string }>(
-    `select case when dbid = 0 then coalesce('database ' || (select datname from pg_database where oid = objid), 'shared objects')
-                 else format('%s objects in %s', count(*), (select datname from pg_database where oid = dbid)) end as what
-       from pg_shdepend
-      where refclassid = 'pg_authid'::regclass and deptype = 'o'
-        and refobjid = (select oid from pg_roles where rolname = $1)
-      group by dbid, case when dbid = 0 then objid else 0 end, case when dbid = 0 then objid end`,
+    `select case when d.oid is not null then format('%s object%s in %s', count(*), case count(*) when 1 then '' else 's' end, d.datname)
+                 when o.oid is not null then 'database ' || o.datname
+                 else 'shared objects' end as what
+       from pg_shdepend s
+       left join pg_database d on d.oid = s.dbid
+       left join pg_database o on s.classid = 'pg_database'::regclass and o.oid = s.objid
+      where s.refclassid = 'pg_authid'::regclass and s.deptype = 'o'
+        and s.refobjid = (select oid from pg_roles where rolname = $1)
+      group by d.oid, d.datname, o.oid, o.datname order by 1`,
     [role],
   );
   return rows.map(({ what }) => what);

@@ -1,10 +1,54 @@
-import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { isMissing } from './files.ts';
 import { asCaller, asOwnerOrCaller } from './users.ts';
 
 /** Reads a file that the caller named (a migration, a template), with the caller's own rights. */
 export function readCallersFile(path: string): string {
   return asOwnerOrCaller(() => readFileSync(path, 'utf8'));
+}
+
+/** The same, or undefined when there is no such file. */
+export function readCallersFileIfThere(path: string): string | undefined {
+  try {
+    return readCallersFile(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Writes a file that the caller named, with the caller's own rights: whole or not at all, through a link to where it leads.
+ * A file that is made here is for its owner only; one that was there keeps its owner and mode.
+ */
+export function writeCallersFile(path: string, text: string): void {
+  asCaller(() => {
+    const target = existsSync(path) ? realpathSync(path) : path;
+    const before = existsSync(target) ? statSync(target) : undefined;
+    const beside = `${target}.${randomBytes(6).toString('hex')}.tmp`;
+    try {
+      writeFileSync(beside, text, { mode: 0o600, flag: 'wx', flush: true });
+      if (before !== undefined) chmodSync(beside, before.mode & 0o777);
+      if (before !== undefined && process.getuid?.() === 0) chownSync(beside, before.uid, before.gid);
+      renameSync(beside, target);
+    } finally {
+      rmSync(beside, { force: true });
+    }
+  });
 }
 
 /** The names in a folder that the caller named, sorted; undefined when there is no such folder. */

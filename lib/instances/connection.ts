@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts';
-import { readText } from '../host/files.ts';
 import { superuser } from '../postgres/initdb.ts';
 import { type Client, type ConnectOptions, sqlState, withClient } from '../postgres/sql.ts';
+import { passwordOf } from './passwords.ts';
 import type { InstancePaths } from './places.ts';
 import type { InstanceRecord } from './record.ts';
 
@@ -16,16 +16,7 @@ export function asSuperuser(paths: InstancePaths, record: Pick<InstanceRecord, '
 /** As the instance's own role, the way its clients come. */
 export function asRole(paths: InstancePaths, record: InstanceRecord) {
   const { port, role: user, database } = record;
-  return { host: clientHost, port, user, database, password: readPassword(paths) };
-}
-
-/** @throws INSTANCE_BROKEN when the password file is gone */
-export function readPassword(paths: InstancePaths): string {
-  const password = readText(paths.password)?.trim();
-  if (password) return password;
-  throw new AppError('INSTANCE_BROKEN', `the password file ${paths.password} is missing`, {
-    hint: 'set a new one: psql as postgres over the socket, ALTER ROLE … PASSWORD, and write it into that file (mode 0600)',
-  });
+  return { host: clientHost, port, user, database, password: passwordOf(paths, record, record.role) };
 }
 
 /** Asks the server which database system it is (pg_control_system, PostgreSQL's documentation, "Control Data Functions"). */

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
-import { readText, removeFile } from '../host/files.ts';
-import { ensureFolder } from '../host/folders.ts';
+import { readText } from '../host/files.ts';
+import { ensureFolder, removeFile } from '../host/folders.ts';
 import { writeFileForGood } from '../host/for-good.ts';
 import type { InstancePaths } from './places.ts';
 import type { InstanceRecord } from './record.ts';

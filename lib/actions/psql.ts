@@ -1,0 +1,42 @@
+import { AppError } from '../errors.ts';
+import { exists } from '../host/files.ts';
+import { runForCaller } from '../host/foreground.ts';
+import { findProgram } from '../host/programs.ts';
+import { loginEnvironment, loginOf } from '../instances/login.ts';
+import { program } from '../postgres/installations.ts';
+import { instanceAction } from './action.ts';
+import { openRunning } from './shared.ts';
+
+export const psql = instanceAction({
+  name: 'psql',
+  summary: "psql on an instance's database",
+  details: 'Words behind -- go to psql. It runs as you, and its exit status is ours.',
+  examples: [
+    ['./manage.ts --action psql --instance client-a', 'a session'],
+    ["./manage.ts psql client-a -- -Atc 'select count(*) from orders'", 'one query, for scripts'],
+  ],
+  options: {
+    username: { type: 'string', alias: 'u', describe: "a role made with create-user (default: the instance's)" },
+    database: { type: 'string', alias: 'd', describe: "instead of the instance's own" },
+  },
+  words: 'ARGUMENTS',
+  target: 'existing',
+  lock: 'none',
+  changes: false,
+  async run(context, name, given) {
+    const { record, paths } = openRunning(context, name);
+    const env = loginEnvironment(loginOf(paths, record, given));
+    const command = [psqlFor(record), ...context.words];
+    return { data: {}, text: [], exitCode: await runForCaller(command, { folder: context.callerFolder, env }) };
+  },
+});
+
+/** The server's own psql knows all it can do; any other will do. @throws NO_POSTGRES */
+function psqlFor(record: { bindir: string; version: number }): string {
+  const own = program(record, 'psql');
+  const found = exists(own) ? own : findProgram('psql');
+  if (found !== undefined) return found;
+  throw new AppError('NO_POSTGRES', 'there is no psql on this machine', {
+    hint: 'install it with: apt-get install postgresql-client',
+  });
+}
