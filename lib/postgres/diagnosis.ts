@@ -183,13 +183,13 @@ export const table: readonly Row[] = [
   },
   {
     code: 'BAD_CONFIGURATION',
-    says: /insufficient parameter settings\s*\n[^\n]*DETAIL:\s+((?<setting>\w+) = [^\n]+)/,
+    says: /(?:insufficient parameter settings\s*\n[^\n]*DETAIL:\s+|hot standby is not possible because )((?<setting>\w+) = [^\n]+)/,
     cause: (what) => what,
     hint: (subject) => correct(subject),
   },
   {
     code: 'BAD_CONFIGURATION',
-    says: /((?<setting>\w+) \(\d+\) must be less than [^\n]+|could not open configuration (?:file|directory) [^\n]+|FATAL:\s+WAL [^\n]*wal_level[^\n]*|must specify restore_command[^\n]*|could not load server certificate file [^\n]+|could not bind \S+ address [^\n]*(?=[\s\S]*could not create any TCP\/IP sockets))/,
+    says: /("?(?<setting>\w+)"? \(\d+\)(?: plus "?\w+"? \(\d+\))? must be less than [^\n]+|could not open configuration (?:file|directory) [^\n]+|FATAL:\s+WAL [^\n]*wal_level[^\n]*|must specify "?restore_command[^\n]*|could not load server certificate file [^\n]+|could not bind \S+ address [^\n]*(?=[\s\S]*could not create any TCP\/IP sockets))/,
     cause: (what) => what.replace(/^FATAL:\s+/, ''),
     hint: (subject) => correct(subject),
   },

@@ -268,6 +268,14 @@ const cases: [ErrorCode, string[], cause: string, hint: string][] = [
     conf,
   ],
   [
+    'BAD_CONFIGURATION', // 13
+    [
+      'FATAL:  hot standby is not possible because max_connections = 5 is a lower setting than on the master server (its value was 100)',
+    ],
+    'max_connections = 5',
+    conf,
+  ],
+  [
     'BAD_CONFIGURATION',
     ['FATAL:  WAL streaming (max_wal_senders > 0) requires wal_level "replica" or "logical"'],
     'requires wal_level',
@@ -277,6 +285,12 @@ const cases: [ErrorCode, string[], cause: string, hint: string][] = [
     'BAD_CONFIGURATION',
     ['FATAL:  must specify restore_command when standby mode is not enabled'],
     'restore_command',
+    conf,
+  ],
+  [
+    'BAD_CONFIGURATION', // 17
+    ['FATAL:  must specify "restore_command" when standby mode is not enabled'],
+    '"restore_command"',
     conf,
   ],
   [
@@ -321,6 +335,11 @@ const unprefixed: [ErrorCode, string, cause: string][] = [
     '(300)',
   ],
   [
+    'BAD_CONFIGURATION', // 17
+    'postgres: "superuser_reserved_connections" (999) plus "reserved_connections" (0) must be less than "max_connections" (100)',
+    '"superuser_reserved_connections" (999) plus',
+  ],
+  [
     'CONTROL_FILE_DAMAGED',
     'postgres: could not find the database system\nExpected to find it in the directory "/d",\nbut could not open file "/d/global/pg_control": No such file or directory',
     'damaged or missing',
@@ -362,6 +381,9 @@ describe('diagnose', () => {
   it('names the setting whose place the server does not tell', () => {
     expect(diagnose(log('LOG:  invalid value for parameter "work_mem": "lots"'))?.setting).toBe('work_mem');
     expect(diagnose(log('FATAL:  invalid value for parameter "lc_messages": "xx"'))?.setting).toBe('lc_messages');
+    const sum =
+      'superuser_reserved_connections (9) plus reserved_connections (0) must be less than max_connections (5)';
+    expect(diagnose(`postgres: ${sum}`)?.setting).toBe('superuser_reserved_connections');
   });
 
   it('does not take an address that is missing for the cause, where others do', () => {
