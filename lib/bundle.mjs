@@ -23,6 +23,8 @@ export async function bundle(project) {
       'import.meta.url': '__url',
       // pg makes a Response to see whether this is Cloudflare, for which Node would load its whole HTTP client.
       Response: 'undefined',
+      // Where libpg-query would look for its WebAssembly, which lib/postgres/grammar.ts gives it.
+      __dirname: '""',
     },
     banner: {
       js: "(function(module,require,__filename){const __url=require('node:url').pathToFileURL(__filename).href;",

@@ -65,6 +65,8 @@ export const errorRegistry = {
   MIGRATION_MISSING: exitStatus.failed,
   MIGRATION_OUT_OF_ORDER: exitStatus.failed,
   MIGRATION_FAILED: exitStatus.failed,
+  MIGRATION_NO_DOWN: exitStatus.failed,
+  BASELINE_UNCLEAR: exitStatus.failed,
   MIGRATION_LOCKED: exitStatus.locked,
   BACKUP_NOT_FOUND: exitStatus.notFound,
   BACKUP_FAILED: exitStatus.failed,
@@ -83,12 +85,12 @@ export type ErrorCode = keyof typeof errorRegistry;
 
 export interface ErrorDetails {
   /** What to type next. */
-  hint?: string;
+  hint?: string | undefined;
   /** The words of the server or the program that failed, several lines. */
-  output?: string;
+  output?: string | undefined;
   cause?: unknown;
   /** What scripts may want beside the message, shown in JSON only. */
-  data?: Record<string, unknown>;
+  data?: Record<string, unknown> | undefined;
 }
 
 /** The one error this tool throws on purpose; anything else that reaches the top is our bug (`INTERNAL`). */
@@ -109,6 +111,12 @@ export class AppError extends Error {
 
   get exitCode(): ExitStatus {
     return errorRegistry[this.code];
+  }
+
+  /** The same error, with more for scripts to read. */
+  with(data: Record<string, unknown>, message = this.message): AppError {
+    const { code, hint, output, cause } = this;
+    return new AppError(code, message, { hint, output, cause, data: { ...this.data, ...data } });
   }
 }
 

@@ -45,6 +45,21 @@ export const actions = {
     async () => (await import('./migrate-status.ts')).migrateStatus,
   ),
   drift: entry('migrations', 'whether siblings have the same schema', async () => (await import('./drift.ts')).drift),
+  'migrate-list': entry(
+    'migrations',
+    'the files of a migrations folder, as they are understood',
+    async () => (await import('./migrate-list.ts')).migrateList,
+  ),
+  'migrate-rollback': entry(
+    'migrations',
+    'undo the newest migrations',
+    async () => (await import('./migrate-rollback.ts')).migrateRollback,
+  ),
+  'migrate-init': entry(
+    'migrations',
+    "make the history, or take over another tool's",
+    async () => (await import('./migrate-init.ts')).migrateInit,
+  ),
   backup: entry(
     'backups',
     'take a base backup and prove it by a test restore',

@@ -3,7 +3,7 @@ import { parsePointName } from '../backups/restore-target.ts';
 import { AppError } from '../errors.ts';
 import { nowIso } from '../host/clock.ts';
 import { asSuperuser } from '../instances/connection.ts';
-import { parseLsn } from '../postgres/lsn.ts';
+import { type Lsn, parseLsn } from '../postgres/lsn.ts';
 import { type Client, withClient } from '../postgres/sql.ts';
 import { instanceAction } from './action.ts';
 import { openRunning } from './shared.ts';
@@ -43,7 +43,8 @@ export const restorePoint = instanceAction({
   },
 });
 
-async function makePoint(client: Client, name: string) {
+/** Writes the name into the WAL; needs a superuser. @throws the driver's error */
+export async function makePoint(client: Client, name: string): Promise<Lsn> {
   const { rows } = await client.query<{ lsn: string }>('select pg_create_restore_point($1)::text as lsn', [name]);
   return parseLsn(rows[0]?.lsn ?? '');
 }

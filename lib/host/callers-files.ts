@@ -51,6 +51,11 @@ export function writeCallersFile(path: string, text: string): void {
   });
 }
 
+/** As `readCallersFile`, its bytes: also for files of this checkout, which may lie where the data's owner cannot read. */
+export function readCallersBytes(path: string): Buffer {
+  return asOwnerOrCaller(() => readFileSync(path));
+}
+
 /** The names in a folder that the caller named, sorted; undefined when there is no such folder. */
 export function listCallersFolder(path: string): string[] | undefined {
   return asOwnerOrCaller(() => {

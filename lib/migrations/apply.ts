@@ -1,26 +1,45 @@
 import { AppError } from '../errors.ts';
-import { sqlFailed, withClient } from '../postgres/sql.ts';
+import type { Client } from '../postgres/sql.ts';
 import type { Task } from '../task.ts';
-import { applyFile, defaultLockRetry, type LockRetry } from './apply-file.ts';
+import { applyFile } from './apply-file.ts';
 import { checkMigration } from './check.ts';
-import { readMigrations, type MigrationFile } from './files.ts';
-import { ensureHistory, readHistory } from './history.ts';
+import { type MigrationFile, type MigrationFolder, readMigrationFolder } from './files.ts';
+import { ensureHistory, type History, migrationSchema, readHistory, recordRun, recordSql } from './history.ts';
+import { invalidIndexes, repairOf } from './indexes.ts';
 import { withMigrationLock } from './lock.ts';
-import { migrationStates, newest, planMigrations, type MigrationEntry, type MigrationPlan } from './plan.ts';
-import { endSession, openSession, sessionSettings, type MigrationConnection, type Session } from './session.ts';
+import {
+  isRepeatable,
+  migrationStates,
+  newest,
+  planMigrations,
+  type MigrationEntry,
+  type MigrationPlan,
+} from './plan.ts';
+import { defaultLockRetry, type LockRetry } from './retry.ts';
+import { type MigrationConnection, type Session, withReader, withSession } from './session.ts';
 
-export interface MigrateOptions {
+/** What every run that changes a database is told. */
+export interface RunRequest {
   /** Holds the files; an absolute path. */
   folder: string;
   /** How long to wait for another migrator of this database, in milliseconds. */
   lockTimeoutMs: number;
   /** Written beside each file in the history. */
   toolVersion: string;
+  lockRetry?: LockRetry;
+  /** The schema of the history, where it is not that of the migrations. */
+  schema?: string;
+  /** Makes a restore point before the first file runs, and gives its name; undefined where none can be made. */
+  restorePoint?: () => Promise<string | undefined>;
+}
+
+export interface MigrateOptions extends RunRequest {
   /** Says what would be applied, and touches nothing: no lock, no history. */
   dryRun?: boolean;
   /** The last version to apply. */
   to?: string;
-  lockRetry?: LockRetry;
+  /** Also applies files that are older than the newest applied one. */
+  allowOutOfOrder?: boolean;
 }
 
 export interface MigrationResult {
@@ -29,6 +48,8 @@ export interface MigrationResult {
   pending: { version: string; name: string }[];
   /** The newest applied version. */
   current: string | null;
+  /** Made before the first file, for `restore --to-name`; null where nothing was applied, or it could not be made. */
+  restorePoint: string | null;
 }
 
 export interface MigrationStatus {
@@ -36,12 +57,9 @@ export interface MigrationStatus {
   current: string | null;
 }
 
-/** How long status may take to answer, in milliseconds. */
-const statusTimeoutMs = 30_000;
-
 /**
- * Brings a database up to date: takes the migration lock, then applies each pending file in a transaction of its own. Stops
- * at the first that fails; those before it stay applied.
+ * Brings a database up to date: takes the migration lock, then applies each pending file. Stops at the first that fails;
+ * those before it stay applied.
  * @throws MIGRATIONS_NOT_FOUND, MIGRATION_AMBIGUOUS, MIGRATION_CHANGED, MIGRATION_MISSING, MIGRATION_OUT_OF_ORDER before
  *   anything is applied; MIGRATION_LOCKED when another migrator goes on for too long; MIGRATION_FAILED for a file;
  *   SQL_FAILED for the connection and our own statements; the signal's reason when interrupted
@@ -51,98 +69,95 @@ export async function migrate(
   connection: MigrationConnection,
   options: MigrateOptions,
 ): Promise<MigrationResult> {
-  const files = readMigrations(options.folder);
-  const { lockRetry = defaultLockRetry } = options;
-  let session: Session | undefined;
-  try {
-    return await withClient(
-      {
-        ...connection,
-        signal: task.signal,
-        timeoutMs: 0,
-        applicationName: 'pg-manage migrate',
-        settings: sessionSettings(lockRetry.timeoutMs),
-      },
-      async (client) => {
-        if (options.dryRun) return wouldApply(plan(files, await readHistory(client), options));
-        const opened = (session = await openSession(client));
-        return await withMigrationLock(task, client, options.lockTimeoutMs, async () => {
-          await ensureHistory(client);
-          // Read only now: what another migrator did while we waited counts.
-          const planned = plan(files, await readHistory(client), options);
-          return await applyAll(task, opened, planned, { toolVersion: options.toolVersion, lockRetry });
-        });
-      },
+  const folder = readMigrationFolder(options.folder);
+  const { lockRetry = defaultLockRetry, schema = migrationSchema } = options;
+  if (options.dryRun) {
+    const planned = await withReader(task, connection, async (client) =>
+      plan(folder, await readHistory(client, schema), options),
     );
-  } catch (error) {
-    if (task.signal.aborted) {
-      if (session !== undefined) await endSession(connection, session);
-      throw error;
-    }
-    throw error instanceof AppError ? error : sqlFailed(`migrating database "${connection.database}"`, error);
+    return { applied: [], pending: planned.pending.map(briefly), current: planned.current, restorePoint: null };
   }
+  return withSession(task, connection, lockRetry, async (session) =>
+    withMigrationLock(task, session.client, options.lockTimeoutMs, async () => {
+      await ensureHistory(session.client, schema);
+      // Read only now: what another migrator did while we waited counts.
+      const history = await readHistory(session.client, schema);
+      return applyAll(task, session, plan(folder, history, options), history, { ...options, lockRetry, schema });
+    }),
+  );
+}
+
+/** The files that `migrate` would apply now, checked, in order. Touches nothing. @throws as `migrate` before it applies */
+export async function pendingMigrations(
+  task: Task,
+  connection: MigrationConnection,
+  options: Pick<MigrateOptions, 'folder' | 'to' | 'allowOutOfOrder' | 'schema'>,
+): Promise<MigrationPlan> {
+  const folder = readMigrationFolder(options.folder);
+  return withReader(task, connection, async (client) =>
+    plan(folder, await readHistory(client, options.schema ?? migrationSchema), options),
+  );
 }
 
 /** Compares the folder with what was applied; makes no history where there is none, and takes no lock. */
 export async function migrationStatus(
   task: Task,
   connection: MigrationConnection,
-  { folder }: { folder: string },
+  { folder, schema = migrationSchema }: { folder: string; schema?: string },
 ): Promise<MigrationStatus> {
-  const files = readMigrations(folder);
-  try {
-    const applied = await withClient(
-      { ...connection, signal: task.signal, timeoutMs: statusTimeoutMs, applicationName: 'pg-manage migrate-status' },
-      readHistory,
-    );
-    return { migrations: migrationStates(files, applied), current: newest(applied) };
-  } catch (error) {
-    task.signal.throwIfAborted();
-    throw sqlFailed(`reading the migrations of database "${connection.database}"`, error);
-  }
+  const found = readMigrationFolder(folder);
+  const history = await withReader(task, connection, async (client) => readHistory(client, schema));
+  return { migrations: migrationStates(found, history), current: newest(history.applied) };
 }
 
 function plan(
-  files: MigrationFile[],
-  applied: Parameters<typeof planMigrations>[1],
-  { to }: MigrateOptions,
+  folder: MigrationFolder,
+  history: History,
+  { to, allowOutOfOrder }: Pick<MigrateOptions, 'to' | 'allowOutOfOrder'>,
 ): MigrationPlan {
-  const planned = planMigrations(files, applied, { to });
+  const planned = planMigrations(folder, history, { to, allowOutOfOrder });
   // All of them before the first runs: half a run is worse than none.
   planned.pending.forEach(checkMigration);
   return planned;
 }
 
-function wouldApply({ pending, current }: MigrationPlan): MigrationResult {
-  return { applied: [], pending: pending.map(briefly), current };
-}
+type Run = RunRequest & Required<Pick<RunRequest, 'lockRetry' | 'schema'>>;
 
 async function applyAll(
   task: Task,
   session: Session,
   { pending, later, current }: MigrationPlan,
-  options: { toolVersion: string; lockRetry: LockRetry },
+  history: History,
+  { toolVersion, lockRetry, schema, restorePoint }: Run,
 ): Promise<MigrationResult> {
+  if (pending.length === 0) return { applied: [], pending: later.map(briefly), current, restorePoint: null };
+  const point = await restorePoint?.();
+  const run = await recordRun(session.client, schema, { what: 'migrate', restorePoint: point, toolVersion });
   const applied: MigrationResult['applied'] = [];
   for (const file of pending) {
+    const table = isRepeatable(file.version) ? 'repeatables' : 'migrations';
+    const job = {
+      ...file,
+      direction: 'up' as const,
+      record: recordSql({ file, schema, toolVersion, run }, table),
+      noted: history.statements.filter(({ version, direction }) => version === file.version && direction === 'up'),
+    };
     try {
-      applied.push({ ...briefly(file), seconds: await applyFile(task, session, file, options) });
+      applied.push({ ...briefly(file), seconds: await applyFile(task, session, job, { schema, run, lockRetry }) });
     } catch (error) {
-      throw error instanceof AppError ? telling(error, applied) : error;
+      throw error instanceof AppError ? error.with({ applied, restorePoint: point ?? null }) : error;
     }
   }
-  return { applied, pending: later.map(briefly), current: applied.at(-1)?.version ?? current };
+  await tellInvalid(task, session.client);
+  const now = newest([...history.applied, ...applied.filter(({ version }) => !isRepeatable(version))]);
+  return { applied, pending: later.map(briefly), current: now, restorePoint: point ?? null };
 }
 
-/** The same error, with what was applied before it for scripts to read. */
-function telling(error: AppError, applied: MigrationResult['applied']): AppError {
-  const { code, message, hint, output, data, cause } = error;
-  return new AppError(code, message, {
-    ...(hint === undefined ? {} : { hint }),
-    ...(output === undefined ? {} : { output }),
-    data: { ...data, applied },
-    cause,
-  });
+/** A failed concurrent build says nothing afterwards: the index is there, costs every write, and no query uses it. */
+async function tellInvalid(task: Task, client: Client): Promise<void> {
+  for (const index of await invalidIndexes(client)) {
+    task.warn(`the index ${index.name} on ${index.table} is invalid: ${repairOf(index)}`);
+  }
 }
 
 function briefly({ version, name }: MigrationFile): { version: string; name: string } {

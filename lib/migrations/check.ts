@@ -1,54 +1,73 @@
 import { AppError } from '../errors.ts';
-import type { MigrationFile } from './files.ts';
+import { runsStepwise } from './job.ts';
+import { beginsTransaction, commitsTransaction, outgoing } from './outgoing.ts';
 import { locate, quoteLine } from './place.ts';
-import { scanStatements, type Statement } from './scan.ts';
+import { copiesFromStdin, type Statement } from './scan.ts';
+import type { Script } from './sections.ts';
+
+/** A file that is about to run. */
+export type Checked = Script & { version: string; file: string };
 
 /**
- * Refuses, before anything runs, a file that cannot be applied whole in one transaction of ours or not through a driver.
+ * Refuses, before anything runs, what cannot go to the server as it is.
  * @throws MIGRATION_FAILED with file, line and column
  */
-export function checkMigration(file: MigrationFile): void {
+export function checkMigration(file: Checked): void {
   const badAt = file.sql.search(/[\0\uFFFD]/);
   if (badAt !== -1) {
     // Decoding has put U+FFFD where bytes were no UTF-8: sent on, it would change the client's data in silence.
     throw refusal(file, badAt, 'the file is not UTF-8 text', 'save it as UTF-8 (file -i FILE tells what it is)');
   }
-  for (const statement of scanStatements(file.sql)) checkStatement(file, statement);
+  const stepwise = runsStepwise(file);
+  for (const statement of outgoing(file.sql, { unwrap: !stepwise }).statements) {
+    checkStatement(file, statement);
+    if (!stepwise) checkTransaction(file, statement);
+  }
 }
 
-function checkStatement(file: MigrationFile, { start, words, backslashAt }: Statement): void {
+/** What stands at a place of a file and must not. */
+export function refusal(
+  { version, file, sql }: Pick<Checked, 'version' | 'file' | 'sql'>,
+  at: number,
+  what: string,
+  hint: string,
+): AppError {
+  const place = locate(sql, at);
+  return new AppError('MIGRATION_FAILED', `${file}:${place.line}:${place.column}: ${what}`, {
+    hint,
+    output: quoteLine(place),
+    data: { version, file, line: place.line, column: place.column },
+  });
+}
+
+function checkStatement(file: Checked, statement: Statement): void {
+  const { backslashAt, start, data } = statement;
   if (backslashAt !== undefined) {
     const command = /^\\\S*/.exec(file.sql.slice(backslashAt))?.[0];
     const what = `${command} is a command of psql, not SQL`;
     throw refusal(file, backslashAt, what, 'take it out: the file goes to the server as it is, without psql');
   }
-  if (copiesFromStdin(words)) {
-    const what = 'COPY … FROM stdin with its data in the file is not supported yet';
-    throw refusal(file, start, what, 'write the rows as INSERT … VALUES');
-  }
-  if (endsTransaction(words)) {
-    const what = `the file ends the transaction itself (${words[0]?.toUpperCase()})`;
-    const hint = 'take BEGIN and COMMIT out: each file runs in a transaction of its own, with its row in the history';
-    throw refusal(file, start, what, hint);
+  if (copiesFromStdin(statement) && data === undefined) {
+    const what = 'the rows of COPY … FROM stdin must begin on the line after it';
+    throw refusal(file, start, what, String.raw`write them there, one a line, and a line of \. after the last`);
   }
 }
 
-function copiesFromStdin(words: string[]): boolean {
-  return words[0] === 'copy' && words.some((word, index) => word === 'from' && words[index + 1] === 'stdin');
+function checkTransaction(file: Checked, statement: Statement): void {
+  const { start, words } = statement;
+  if (!endsTransaction(statement) && !beginsTransaction(statement)) return;
+  throw refusal(
+    file,
+    start,
+    `the file begins or ends a transaction itself (${words[0]?.toUpperCase()})`,
+    'take it out, as each file has a transaction of its own; or let the file go statement by statement: -- migrate:up transaction:false',
+  );
 }
 
-function endsTransaction([first, ...rest]: string[]): boolean {
+function endsTransaction(statement: Statement): boolean {
+  const [first, ...rest] = statement.words;
   if (first === 'prepare') return rest[0] === 'transaction';
   // ROLLBACK TO keeps it open; the server itself refuses COMMIT PREPARED within one.
   if (first === 'rollback') return !rest.includes('to') && rest[0] !== 'prepared';
-  return (first === 'commit' && rest[0] !== 'prepared') || first === 'end' || first === 'abort';
-}
-
-function refusal(file: MigrationFile, at: number, what: string, hint: string): AppError {
-  const place = locate(file.sql, at);
-  return new AppError('MIGRATION_FAILED', `${file.file}:${place.line}:${place.column}: ${what}`, {
-    hint,
-    output: quoteLine(place),
-    data: { version: file.version, file: file.file, line: place.line, column: place.column },
-  });
+  return commitsTransaction(statement) || first === 'abort';
 }

@@ -1,14 +1,22 @@
 import { AppError } from '../errors.ts';
 import { sqlState } from '../postgres/sql.ts';
-import type { MigrationFile } from './files.ts';
-import { locate, offsetOf, quoteLine, type Place } from './place.ts';
-import { scanStatements } from './scan.ts';
+import { endedTransaction, lostLock } from './lock.ts';
+import { offsetInFile, type Outgoing } from './outgoing.ts';
+import { locate, quoteLine, type Place } from './place.ts';
 
-/** What the server refused while it ran the text of a file. */
-export interface TextFailure {
-  error: unknown;
-  /** How many statements it had finished before. */
-  completed: number;
+/** What the server refused while it ran a stretch of a file: where its text stands, or what came after the text. */
+export type TextFailure = { error: unknown } & (
+  | { /** In the text that was sent, in UTF-16 units. */ at: number }
+  | { /** How many statements of the stretch had ended before. */ completed: number }
+  | { atEnd: 'COMMIT' | 'the history row' }
+);
+
+/** A file, and what was sent of it. */
+export interface Sent {
+  version: string;
+  file: string;
+  sql: string;
+  out: Outgoing;
 }
 
 /** What the server says of an error: the fields of its ErrorResponse message that we show. */
@@ -23,15 +31,26 @@ interface ServerError extends Error {
   where?: string | undefined;
 }
 
-/** A failed file as an error that shows where it failed, in the file's own lines and the server's own words. */
-export function textFailed(file: MigrationFile, { error, completed }: TextFailure): AppError {
+/**
+ * A failed file as an error that shows where it failed, in the file's own lines and the server's own words.
+ * @param remains what a person has to know of the state that is left
+ */
+export function textFailed(
+  file: Sent,
+  failure: TextFailure,
+  { first = 0, remains = `nothing of ${file.file} remains` }: { first?: number; remains?: string } = {},
+): AppError {
+  const { error } = failure;
   const state = sqlState(error);
-  if (state === undefined || lost.test(state)) return connectionLost(file, error);
+  if (state === undefined || lost.test(state)) return connectionLost(file, error, remains);
   const server = error as ServerError;
-  const place = placeOf(file, server, completed);
+  const refused = refusedByUs(file, server);
+  if (refused !== undefined) return refused;
+  const place = placeOf(file, failure, first);
   const where = place === undefined ? file.file : `${file.file}:${place.line}:${place.column}`;
-  return new AppError('MIGRATION_FAILED', `${where}: ${explain(server)} (SQLSTATE ${state})`, {
-    hint: hintFor(state, file),
+  const at = 'atEnd' in failure ? `at ${failure.atEnd}: ` : '';
+  return new AppError('MIGRATION_FAILED', `${where}: ${at}${server.message} (SQLSTATE ${state})`, {
+    hint: hintFor(state, remains),
     output: [...(place === undefined ? [] : [quoteLine(place)]), ...wordsOf(server)].join('\n'),
     cause: error,
     data: { ...dataOf(file), sqlState: state, ...(place && { line: place.line, column: place.column }) },
@@ -39,27 +58,26 @@ export function textFailed(file: MigrationFile, { error, completed }: TextFailur
 }
 
 /** The end of the connection under a file: the server rolls an open transaction back by itself. */
-export function connectionLost(file: MigrationFile, error: unknown, atCommit = false): AppError {
-  const message = `${file.file}: the connection was lost${atCommit ? ' while committing' : ''}: ${(error as Error).message}`;
-  return new AppError('MIGRATION_FAILED', message, {
-    hint: atCommit
-      ? 'look with --action migrate-status whether it was applied, then run migrate again'
-      : `nothing of ${file.file} remains: see the server's log for the reason, then run migrate again`,
+function connectionLost(file: Sent, error: unknown, remains: string): AppError {
+  return new AppError('MIGRATION_FAILED', `${file.file}: the connection was lost: ${(error as Error).message}`, {
+    hint: `${remains}, unless the end came while committing: see the server's log for the reason, then run migrate again, which looks first`,
     cause: error,
     data: dataOf(file),
   });
 }
 
-/** An error after the text itself has run: a deferred constraint at COMMIT, the history row. */
-export function endFailed(file: MigrationFile, doing: string, error: unknown): AppError {
-  const state = sqlState(error);
-  if (state === undefined || lost.test(state)) return connectionLost(file, error, doing === 'COMMIT');
-  const server = error as ServerError;
-  return new AppError('MIGRATION_FAILED', `${file.file}: at ${doing}: ${server.message} (SQLSTATE ${state})`, {
-    hint: hintFor(state, file),
-    output: wordsOf(server).join('\n'),
-    cause: error,
-    data: { ...dataOf(file), sqlState: state },
+/** What our own check before recording has found. */
+function refusedByUs(file: Sent, { message }: ServerError): AppError | undefined {
+  if (message.includes(endedTransaction)) {
+    return new AppError('MIGRATION_FAILED', `${file.file}: the file ends the transaction itself (COMMIT or ROLLBACK)`, {
+      hint: 'what it committed remains and is not recorded: undo that by hand, and take COMMIT out of the file',
+      data: dataOf(file),
+    });
+  }
+  if (!message.includes(lostLock)) return undefined;
+  return new AppError('MIGRATION_FAILED', `${file.file}: the migration lock was lost while the file ran`, {
+    hint: 'a file must not free advisory locks that are not its own, and the connection must not go through a pooler',
+    data: dataOf(file),
   });
 }
 
@@ -70,22 +88,16 @@ const lost = /^(08|57P0[123])/;
  * The server gives a position for errors of grammar and meaning. For others (a duplicate key, a lock not had) it is the
  * statement after those it had finished.
  */
-function placeOf({ sql }: MigrationFile, { position }: ServerError, completed: number): Place | undefined {
-  if (position !== undefined) return locate(sql, offsetOf(sql, Number(position)));
-  const statement = scanStatements(sql)[completed];
+function placeOf({ sql, out }: Sent, failure: TextFailure, first: number): Place | undefined {
+  if ('at' in failure) return locate(sql, offsetInFile(out, failure.at));
+  if ('atEnd' in failure) return undefined;
+  const statement = out.statements[first + failure.completed];
   return statement && locate(sql, statement.start);
 }
 
-function explain({ code, message }: ServerError): string {
-  return code === '25001'
-    ? `this statement cannot run in a transaction, and each file runs in one: ${message}`
-    : message;
-}
-
-function hintFor(state: string, { file }: MigrationFile): string {
-  if (state === '25001') return 'a file that is not transactional is not supported yet: run the statement by hand';
+function hintFor(state: string, remains: string): string {
   if (state === '55P03') return 'see what holds the lock with: select pid, state, query from pg_stat_activity';
-  return `nothing of ${file} remains: correct it, then run migrate again`;
+  return `${remains}: correct it, then run migrate again`;
 }
 
 function wordsOf({ severity, message, detail, hint, where, internalQuery }: ServerError): string[] {
@@ -93,6 +105,6 @@ function wordsOf({ severity, message, detail, hint, where, internalQuery }: Serv
   return Object.entries(parts).flatMap(([name, text]) => (text ? [`${name}: ${text}`] : []));
 }
 
-function dataOf({ version, file }: MigrationFile): Record<string, unknown> {
+function dataOf({ version, file }: Sent): Record<string, unknown> {
   return { version, file };
 }

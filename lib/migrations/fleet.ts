@@ -33,7 +33,7 @@ export function planFleet(members: FleetMember[], to?: string): FleetPlan {
       const state = stateOf.get(version) ?? '-';
       return state === 'pending' && isLater(version) ? 'later' : state;
     });
-    const pending = states.filter((state) => state === 'pending').length;
+    const pending = states.filter((state) => state === 'pending' || state === 'partial').length;
     return { instance: member.instance, states, pending, problem: problemOf(member) };
   });
   return { versions, rows };

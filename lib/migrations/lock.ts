@@ -8,9 +8,16 @@ import type { Task } from '../task.ts';
  * database apart. pg_locks shows its upper half as classid, its lower half as objid and 1 as objsubid.
  */
 const key = 0x70675f6d616e6167n;
-const inPgLocks = `l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-  AND l.classid = ${key >> 32n} AND l.objid = ${key & 0xffffffffn}
+const inPgLocks = grantedLock(key);
+
+/** A second key, taken for one transaction: whoever still has it is still in that transaction. */
+const transactionKey = key + 1n;
+
+function grantedLock(of: bigint): string {
+  return `l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.classid = ${of >> 32n} AND l.objid = ${of & 0xffffffffn}
   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())`;
+}
 
 /** The session that has the lock; what its owner does not let us see is null. */
 export interface LockHolder {
@@ -48,12 +55,23 @@ export async function withMigrationLock<T>(
   return value;
 }
 
-/** True while this very session holds the lock: a file may have freed it, a pooler may have changed sessions under us. */
-export async function holdsMigrationLock(client: Client): Promise<boolean> {
-  const { rows } = await client.query(
-    `SELECT 1 FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid() AND ${inPgLocks}`,
-  );
-  return rows.length > 0;
+/** SQL that marks the transaction it runs in, for `stillOursSql`. */
+export const markTransactionSql = `SELECT pg_catalog.pg_advisory_xact_lock(${transactionKey})`;
+
+/** What `stillOursSql` says in its error. */
+export const lostLock = 'pg-manage: the migration lock was lost';
+export const endedTransaction = 'pg-manage: the transaction has ended';
+
+/**
+ * SQL that fails where this session has not the migration lock any more (a file may have freed it, a pooler may have changed
+ * sessions under us) or, after `markTransactionSql`, where this is another transaction than the marked one. It fails by
+ * reading words as a number: SQL itself has no RAISE.
+ */
+export function stillOursSql({ marked }: { marked: boolean }): string {
+  const holds = (lock: string): string =>
+    `EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid() AND ${lock})`;
+  const ended = marked ? `WHEN NOT ${holds(grantedLock(transactionKey))} THEN '${endedTransaction}' ` : '';
+  return `SELECT CASE ${ended}WHEN NOT ${holds(inPgLocks)} THEN '${lostLock}' ELSE '1' END::pg_catalog.int4`;
 }
 
 async function take(task: Task, client: Client, lockTimeoutMs: number): Promise<void> {

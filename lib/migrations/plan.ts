@@ -1,8 +1,9 @@
 import { AppError, type ErrorCode } from '../errors.ts';
-import { compareVersions, type MigrationFile } from './files.ts';
-import type { AppliedMigration } from './history.ts';
+import { compareVersions, type MigrationFile, type MigrationFolder } from './files.ts';
+import type { AppliedMigration, History } from './history.ts';
 
-export type MigrationState = 'applied' | 'pending' | 'changed' | 'missing' | 'out-of-order';
+/** `partial`: some statements of a file that is not transactional have run. A repeatable one that has changed is pending. */
+export type MigrationState = 'applied' | 'pending' | 'partial' | 'changed' | 'missing' | 'out-of-order';
 
 export interface MigrationEntry {
   version: string;
@@ -25,43 +26,76 @@ export interface MigrationPlan {
   states: MigrationEntry[];
 }
 
+export type Observed = Pick<MigrationFolder, 'forward' | 'repeatable'>;
+
 /** Compares the folder with the history and says of each version where it stands, in order. Never throws. */
-export function migrationStates(files: MigrationFile[], applied: AppliedMigration[]): MigrationEntry[] {
+export function migrationStates({ forward, repeatable }: Observed, history: History): MigrationEntry[] {
+  const { applied } = history;
   const current = newest(applied);
   const recordOf = byVersion(applied);
-  const fileOf = byVersion(files);
-  const entries = files.map((file) => entry(file, recordOf.get(BigInt(file.version)), current));
+  const fileOf = byVersion(forward);
+  const begun = new Set(history.statements.map(({ version }) => version));
+  const entries = forward.map((file): MigrationEntry => {
+    const found = entry(file, recordOf.get(BigInt(file.version)), current);
+    return begun.has(file.version) && found.appliedAt === null ? { ...found, state: 'partial' } : found;
+  });
   const missing = applied
     .filter(({ version }) => !fileOf.has(BigInt(version)))
     .map((record): MigrationEntry => ({ ...told(record), state: 'missing', appliedAt: record.appliedAt }));
-  return [...entries, ...missing].toSorted((a, b) => compareVersions(a.version, b.version));
+  const versioned = [...entries, ...missing].toSorted((a, b) => compareVersions(a.version, b.version));
+  return [...versioned, ...repeatable.map((file) => repeatableEntry(file, history))];
 }
 
 /**
- * What to apply, in order, up to and including version `to`.
+ * What to apply, in order, up to and including version `to`; without it the repeatable files that are new or have changed
+ * come last.
  * @throws MIGRATION_CHANGED, MIGRATION_MISSING, MIGRATION_OUT_OF_ORDER where folder and history contradict each other
  * @throws USAGE when `to` is no number, MIGRATIONS_NOT_FOUND when there is no such version
  */
 export function planMigrations(
-  files: MigrationFile[],
-  applied: AppliedMigration[],
-  { to }: { to?: string | undefined } = {},
+  folder: Observed,
+  history: History,
+  { to, allowOutOfOrder = false }: { to?: string | undefined; allowOutOfOrder?: boolean | undefined } = {},
 ): MigrationPlan {
-  const states = migrationStates(files, applied);
-  if (to !== undefined) checkTarget(to, states);
-  refuse('MIGRATION_CHANGED', states, 'changed', changedSince(files));
-  refuse('MIGRATION_MISSING', states, 'missing', ({ file }) => `${file} was applied, but the folder holds it no more`);
-  const current = newest(applied);
+  const { forward, repeatable } = folder;
+  const states = migrationStates(folder, history);
+  const versioned = states.filter(({ version }) => !isRepeatable(version));
+  if (to !== undefined) checkTarget(to, versioned);
+  refuse('MIGRATION_CHANGED', versioned, 'changed', changedSince(forward));
   refuse(
-    'MIGRATION_OUT_OF_ORDER',
-    states,
-    'out-of-order',
-    ({ file }) => `${file} is not applied, but the newer version ${current} is`,
+    'MIGRATION_MISSING',
+    versioned,
+    'missing',
+    ({ file }) => `${file} was applied, but the folder holds it no more`,
   );
-  const recordOf = byVersion(applied);
-  const open = files.filter(({ version }) => !recordOf.has(BigInt(version)));
-  const wanted = (file: MigrationFile): boolean => to === undefined || compareVersions(file.version, to) <= 0;
-  return { pending: open.filter(wanted), later: open.filter((file) => !wanted(file)), current, states };
+  const current = newest(history.applied);
+  if (!allowOutOfOrder) {
+    refuse(
+      'MIGRATION_OUT_OF_ORDER',
+      versioned,
+      'out-of-order',
+      ({ file }) => `${file} is not applied, but the newer version ${current} is`,
+    );
+  }
+  const open = new Set(
+    states
+      .filter(({ appliedAt, state }) => appliedAt === null || state === 'pending' || state === 'partial')
+      .map(({ file }) => file),
+  );
+  const wanted = ({ version }: MigrationFile): boolean =>
+    to === undefined || (!isRepeatable(version) && compareVersions(version, to) <= 0);
+  const unapplied = [...forward, ...repeatable].filter(({ file }) => open.has(file));
+  return {
+    pending: unapplied.filter(wanted),
+    later: unapplied.filter((file) => !wanted(file)),
+    current,
+    states,
+  };
+}
+
+/** True for the version of a file `R__name.sql`. */
+export function isRepeatable(version: string): boolean {
+  return version.startsWith('R__');
 }
 
 /** The newest of these versions. */
@@ -78,7 +112,8 @@ const hints = {
   MIGRATION_CHANGED: 'put the file back as it was applied, and write the change as a new migration',
   MIGRATION_MISSING:
     'put the file back (is this the right folder, the right branch?); --action migrate-status shows all',
-  MIGRATION_OUT_OF_ORDER: 'give the file a number above the newest applied one (it came in by a merge?)',
+  MIGRATION_OUT_OF_ORDER:
+    'give the file a number above the newest applied one (it came in by a merge?), or apply it now with --allow-out-of-order',
 } as const satisfies Partial<Record<ErrorCode, string>>;
 
 function refuse(
@@ -127,6 +162,14 @@ function entry(file: MigrationFile, record: AppliedMigration | undefined, curren
   }
   const late = current !== null && compareVersions(file.version, current) < 0;
   return { ...told(file), state: late ? 'out-of-order' : 'pending', appliedAt: null };
+}
+
+/** An applied one is applied, or waits to be applied again. */
+function repeatableEntry(file: MigrationFile, { repeatable, statements }: History): MigrationEntry {
+  const record = repeatable.find(({ version }) => version === file.version);
+  const state = record?.checksum === file.checksum ? 'applied' : 'pending';
+  const begun = state === 'pending' && statements.some(({ version }) => version === file.version);
+  return { ...told(file), state: begun ? 'partial' : state, appliedAt: record?.appliedAt ?? null };
 }
 
 function told({

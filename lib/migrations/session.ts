@@ -1,5 +1,8 @@
-import { literal, withClient, type Client, type ConnectOptions } from '../postgres/sql.ts';
+import { AppError } from '../errors.ts';
 import { poll } from '../host/wait.ts';
+import { literal, sqlFailed, withClient, type Client, type ConnectOptions } from '../postgres/sql.ts';
+import type { Task } from '../task.ts';
+import type { LockRetry } from './retry.ts';
 
 /** How to reach the database; always the server itself, never a pooler (a session lock strands there). */
 export type MigrationConnection = Omit<
@@ -43,7 +46,60 @@ const newerSettings = [
   { major: 17, setting: 'transaction_timeout', value: 0 },
 ];
 
-export async function openSession(client: Client): Promise<Session> {
+/** How long reading the history may take, in milliseconds. */
+const readTimeoutMs = 30_000;
+
+/** Lends a connection that only reads. @throws SQL_FAILED; what `read` throws of ours */
+export async function withReader<T>(
+  task: Task,
+  connection: MigrationConnection,
+  read: (client: Client) => Promise<T>,
+): Promise<T> {
+  try {
+    return await withClient(
+      { ...connection, signal: task.signal, timeoutMs: readTimeoutMs, applicationName: 'pg-manage migrate-status' },
+      read,
+    );
+  } catch (error) {
+    task.signal.throwIfAborted();
+    throw error instanceof AppError
+      ? error
+      : sqlFailed(`reading the migrations of database "${connection.database}"`, error);
+  }
+}
+
+/**
+ * Lends the one connection of a run. When the run is interrupted, its server process is ended before this returns.
+ * @throws SQL_FAILED for the connection and our own statements; the signal's reason; what `work` throws of ours
+ */
+export async function withSession<T>(
+  task: Task,
+  connection: MigrationConnection,
+  lockRetry: LockRetry,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  let session: Session | undefined;
+  try {
+    return await withClient(
+      {
+        ...connection,
+        signal: task.signal,
+        timeoutMs: 0,
+        applicationName: 'pg-manage migrate',
+        settings: sessionSettings(lockRetry.timeoutMs),
+      },
+      async (client) => work((session = await openSession(client))),
+    );
+  } catch (error) {
+    if (task.signal.aborted) {
+      if (session !== undefined) await endSession(connection, session);
+      throw error;
+    }
+    throw error instanceof AppError ? error : sqlFailed(`migrating database "${connection.database}"`, error);
+  }
+}
+
+async function openSession(client: Client): Promise<Session> {
   const { rows } = await client.query<Omit<Session, 'client'>>(
     `SELECT pid, extract(epoch FROM backend_start)::text AS "startedAt",
        current_setting('server_version_num')::int / 10000 AS "serverMajor"
@@ -52,31 +108,33 @@ export async function openSession(client: Client): Promise<Session> {
   return { client, ...(rows[0] as Omit<Session, 'client'>) };
 }
 
-/**
- * Makes the session as good as new for the next file, and names it: what a file sets (search_path, a role, a temporary table)
- * must not reach the next one. DISCARD ALL without its end, which would free our advisory lock.
- */
-export async function freshSession({ client, serverMajor }: Session, applicationName: string): Promise<void> {
-  await client.query(
-    [
-      resetSession,
-      'CLOSE ALL; DEALLOCATE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES',
-      `SET application_name = ${literal(applicationName)}`,
-      ...newerSettings
-        .filter(({ major }) => major <= serverMajor)
-        .map(({ setting, value }) => `SET ${setting} = ${value}`),
-    ].join('; '),
-  );
-}
-
 /** Takes back the role and the settings that a file has chosen. */
-export const resetSession = 'SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL';
+export const resetSession = ['SET SESSION AUTHORIZATION DEFAULT', 'RESET ROLE', 'RESET ALL'];
+
+/**
+ * SQL that makes the session as good as new for the next file, and names it: what a file sets (search_path, a role, a
+ * temporary table) must not reach the next one. DISCARD ALL without its end, which would free our advisory lock.
+ */
+export function freshSession({ serverMajor }: Session, applicationName: string): string[] {
+  return [
+    ...resetSession,
+    'CLOSE ALL',
+    'DEALLOCATE ALL',
+    'UNLISTEN *',
+    'DISCARD TEMP',
+    'DISCARD SEQUENCES',
+    `SET application_name = ${literal(applicationName)}`,
+    ...newerSettings
+      .filter(({ major }) => major <= serverMajor)
+      .map(({ setting, value }) => `SET ${setting} = ${value}`),
+  ];
+}
 
 /**
  * Ends the server process of an interrupted run and waits until it is gone, with its lock and its transaction. A destroyed
  * socket alone is not noticed by a server that is in the middle of a statement. Best effort: never throws.
  */
-export async function endSession(connection: MigrationConnection, { pid, startedAt }: Session): Promise<void> {
+async function endSession(connection: MigrationConnection, { pid, startedAt }: Session): Promise<void> {
   const signal = AbortSignal.timeout(letGoMs);
   const ended = withClient({ ...connection, signal, timeoutMs: letGoMs }, async (client) => {
     await poll(

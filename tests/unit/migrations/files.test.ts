@@ -38,11 +38,11 @@ describe('readMigrations', () => {
   });
 
   it('never takes a file that undoes for a forward migration', () => {
-    put('003_a.sql', '003_a.down.sql', 'rollback_003_a.sql', '004_b.up.sql', '004_b.DOWN.sql');
+    put('002_0.sql', '002_0.down.sql', '003_a.sql', 'rollback_003_a.sql', '004_b.up.sql', '004_b.DOWN.sql');
     const { forward, down } = readMigrationFolder(folder);
-    expect(forward.map(({ file }) => file)).toEqual(['003_a.sql', '004_b.up.sql']);
+    expect(forward.map(({ file }) => file)).toEqual(['002_0.sql', '003_a.sql', '004_b.up.sql']);
     expect(down.map(({ file, version }) => [version, file])).toEqual([
-      ['003', '003_a.down.sql'],
+      ['002', '002_0.down.sql'],
       ['003', 'rollback_003_a.sql'],
       ['004', '004_b.DOWN.sql'],
     ]);
@@ -55,7 +55,7 @@ describe('readMigrations', () => {
     expect(error.message).toMatch(/001_b\.sql.*1_a\.sql/);
   });
 
-  it.each(['seed.sql', '2-orders.sql', '003.sql', 'R__view.sql', 'rollback_all.sql', '004_.sql'])(
+  it.each(['seed.sql', '2-orders.sql', '003.sql', 'R_view.sql', 'rollback_all.sql', '004_.sql'])(
     'refuses %s, which fits no pattern',
     (name) => {
       put('001_a.sql', name);

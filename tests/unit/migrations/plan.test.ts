@@ -1,17 +1,29 @@
 import { describe, expect, it } from '@jest/globals';
 import { AppError } from '../../../lib/errors.ts';
 import { checksumOf, type MigrationFile } from '../../../lib/migrations/files.ts';
-import type { AppliedMigration } from '../../../lib/migrations/history.ts';
-import { migrationStates, planMigrations } from '../../../lib/migrations/plan.ts';
+import type { AppliedMigration, History } from '../../../lib/migrations/history.ts';
+import { migrationStates, planMigrations as planOf, type MigrationPlan } from '../../../lib/migrations/plan.ts';
 
 function file(version: string, sql = `SELECT ${version}`): MigrationFile {
   const name = `${version}_x.sql`;
-  return { version, name: 'x', file: name, path: `/m/${name}`, sql, checksum: checksumOf(sql) };
+  return { version, name: 'x', file: name, path: `/m/${name}`, sql, transaction: true, checksum: checksumOf(sql) };
 }
 
 function applied(version: string, sql?: string): AppliedMigration {
   const { name, file: base, checksum } = file(version, sql);
   return { version, name, file: base, checksum, appliedAt: '2026-01-01T00:00:00.000Z', seconds: 0.1 };
+}
+
+function planMigrations(
+  forward: MigrationFile[],
+  done: AppliedMigration[],
+  options: Parameters<typeof planOf>[2] = {},
+): MigrationPlan {
+  return planOf({ forward, repeatable: [] }, history(done), options);
+}
+
+function history(done: AppliedMigration[], more: Partial<History> = {}): History {
+  return { applied: done, repeatable: [], statements: [], ...more };
 }
 
 function refusal(work: () => unknown): AppError {
@@ -74,7 +86,10 @@ describe('planMigrations', () => {
 describe('migrationStates', () => {
   it('tells every state without throwing', () => {
     const files = [file('1', 'new'), file('2'), file('4'), file('5'), file('6')];
-    const states = migrationStates(files, [applied('1', 'old'), applied('3'), applied('4'), applied('5')]);
+    const states = migrationStates(
+      { forward: files, repeatable: [] },
+      history([applied('1', 'old'), applied('3'), applied('4'), applied('5')]),
+    );
     expect(states.map(({ version, state }) => `${version} ${state}`)).toEqual([
       '1 changed',
       '2 out-of-order',

@@ -37,7 +37,7 @@ describe('scanStatements', () => {
 describe('checkMigration', () => {
   function refused(sql: string): AppError | undefined {
     try {
-      checkMigration({ version: '1', name: 'x', file: '1_x.sql', path: '/m/1_x.sql', sql, checksum: '' });
+      checkMigration({ version: '1', file: '1_x.sql', sql, transaction: true });
       return undefined;
     } catch (error) {
       if (error instanceof AppError) return error;
@@ -49,9 +49,11 @@ describe('checkMigration', () => {
     ['SELECT 1;\n\\i other.sql\n', '1_x.sql:2:1: \\i is a command of psql'],
     ['\\restrict abc\nSELECT 1;', '1_x.sql:1:1: \\restrict is a command of psql'],
     ['SELECT 1 \\gset', '1_x.sql:1:10: \\gset is'],
-    ['SELECT 1;\n COPY t (a) FROM stdin;\n1\n\\.\n', '1_x.sql:2:2: COPY … FROM stdin'],
-    ['CREATE TABLE a(); COMMIT;', '1_x.sql:1:19: the file ends the transaction itself (COMMIT)'],
-    ['BEGIN; SELECT 1; END;', 'the file ends the transaction itself (END)'],
+    ['SELECT 1;\n COPY t (a) FROM stdin; SELECT 2;\n1\n\\.\n', '1_x.sql:2:2: the rows of COPY … FROM stdin'],
+    ['CREATE TABLE a(); COMMIT;', '1_x.sql:1:19: the file begins or ends a transaction itself (COMMIT)'],
+    ['SELECT 1; END;', 'the file begins or ends a transaction itself (END)'],
+    ['BEGIN; SELECT 1; COMMIT; BEGIN; SELECT 2; COMMIT;', '1_x.sql:1:1: the file begins or ends'],
+    ['BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 1; COMMIT;', '1_x.sql:1:1: the file begins or ends'],
     ['ROLLBACK;', '(ROLLBACK)'],
     ['ABORT', '(ABORT)'],
     ["PREPARE TRANSACTION 'x'", '(PREPARE)'],
