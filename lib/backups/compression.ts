@@ -1,7 +1,9 @@
 import { AppError } from '../errors.ts';
-import { findProgram } from '../host/programs.ts';
+import { syncFolder } from '../host/for-good.ts';
+import { findProgram, run } from '../host/programs.ts';
 import type { Installation } from '../postgres/installations.ts';
 import type { Client } from '../postgres/sql.ts';
+import type { Task } from '../task.ts';
 
 export const codecs = ['zstd', 'lz4', 'gzip', 'none'] as const;
 export type Codec = (typeof codecs)[number];
@@ -58,4 +60,14 @@ export function compressionArguments(codec: Codec, major: number): string[] {
   if (codec === 'none') return [];
   if (major < 15) return ['--gzip', '--compress=1'];
   return [`--compress=server-${codec}:level=1`];
+}
+
+/** Puts a compressed file, synced, in the place of one that was written plainly. */
+export async function compressFile(file: string, codec: Codec, task: Task): Promise<void> {
+  const compressor = unpackerOf[codec];
+  if (compressor === undefined) return;
+  const target = `${file}${suffixOf[codec]}`;
+  const args = { zstd: ['--rm', file], lz4: ['--rm', file, target], gzip: [file], none: [] }[codec];
+  await run(compressor, ['-1', '-q', ...args], { signal: task.signal, timeoutMs: 24 * 60 * 60 * 1000 });
+  syncFolder(target); // fsync is the same for files
 }

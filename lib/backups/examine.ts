@@ -73,10 +73,14 @@ function checkIdentity({ systemIdentifier }: RestoredServer, { instance }: Backu
 }
 
 /** The server cannot tell a hole, or a damaged record, from the end of the WAL: what it reached is compared with what there is. */
-async function checkTail({ recoveredToLsn, archive }: RestoredServer, subject: Subject): Promise<Check> {
+async function checkTail({ recoveredToLsn, archive, heldBy }: RestoredServer, subject: Subject): Promise<Check> {
   const { installation, backup, wal, task } = subject;
   const { timeline, lastNumber } = wal;
   const check = { name: 'end of the archive' };
+  if (heldBy !== undefined) {
+    const detail = `replayed to ${recoveredToLsn}; the WAL after that makes a tablespace in ${heldBy.folder}, which a copy on this host must not touch: take a new backup`;
+    return { ...check, ok: false, possible: false, detail };
+  }
   const reached = lastSegmentNumber(recoveredToLsn, backup.segmentBytes);
   if (lastNumber !== undefined && reached < lastNumber) {
     const newest = segmentName({ timeline, number: lastNumber }, backup.segmentBytes);
@@ -107,11 +111,14 @@ async function checkDatabases({ ask }: RestoredServer, { backup, wal }: Subject)
   return [...checks, ...missing];
 }
 
-async function checkHeartbeat({ ask }: RestoredServer, beat: Beat): Promise<Check> {
+async function checkHeartbeat({ ask, heldBy }: RestoredServer, beat: Beat): Promise<Check> {
   const check = { name: 'heartbeat' };
   if (beat.failed !== undefined) return { ...check, ok: false, detail: beat.failed };
   const { writtenAt } = beat;
-  if (writtenAt === undefined) return { ...check, ok: false, possible: false, detail: beat.missing ?? '' };
+  const missing = heldBy === undefined ? beat.missing : 'the recovery had to end before it';
+  if (writtenAt === undefined || missing !== undefined) {
+    return { ...check, ok: false, possible: false, detail: missing ?? 'none was written' };
+  }
   const found = await ask('postgres', readHeartbeat);
   // A later one is as good: another verification may have written it meanwhile.
   const ok = found !== undefined && found >= writtenAt;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { writeFileForGood } from '../host/for-good.ts';
 import { Raw, shellCommand } from '../instances/configure.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import type { Overrides } from '../postgres/server.ts';
 import { installRestoreScript } from './restore-script.ts';
 
@@ -19,6 +20,8 @@ export interface Isolated {
   timeline: number;
   /** Where recovery ends: as soon as the backup is whole, or where the archive does. */
   end: 'stop' | 'tail';
+  /** Where recovery ends before that, since it must not replay what is there. */
+  before: Lsn | undefined;
 }
 
 /**
@@ -77,14 +80,19 @@ function outward(major: number): Overrides {
   };
 }
 
+const targetKinds = ['', '_lsn', '_name', '_time', '_xid'].map((kind) => `recovery_target${kind}`);
+
 /** Promoted when it is there: only a server that takes writes can be given the extension that checks indexes. */
-function recovery({ scratch, archive, timeline, end }: Isolated): Overrides {
+function recovery({ scratch, archive, timeline, end, before }: Isolated): Overrides {
   const restoreScript = installRestoreScript(join(scratch, 'restore-wal'));
+  const atStop: Overrides = end === 'stop' ? { recovery_target: 'immediate' } : {};
+  const target: Overrides = before === undefined ? atStop : { recovery_target_lsn: before };
   return {
     restore_command: shellCommand([restoreScript, Raw.name, Raw.path, archive]),
     // Stale targets first: the server takes even an empty one for a second target when it comes after the first.
-    ...Object.fromEntries(['lsn', 'name', 'time', 'xid'].map((kind) => [`recovery_target_${kind}`, ''])),
-    recovery_target: end === 'stop' ? 'immediate' : '',
+    ...Object.fromEntries(targetKinds.filter((kind) => !(kind in target)).map((kind) => [kind, ''])),
+    ...target,
+    recovery_target_inclusive: 'off',
     recovery_target_action: 'promote',
     recovery_target_timeline: String(timeline),
     // Nobody reads before it is promoted; and with this off the server may have other limits than the one that wrote the WAL.

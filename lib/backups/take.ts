@@ -11,6 +11,7 @@ import type { InstanceRecord } from '../instances/record.ts';
 import type { Operation } from '../operation.ts';
 import { readManifest, takeBaseBackup } from '../postgres/basebackup.ts';
 import type { Installation } from '../postgres/installations.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import { type Client, withClient } from '../postgres/sql.ts';
 import { lastSegmentNumber, segmentName } from '../postgres/wal.ts';
 import { humanBytes } from '../tuning/sizes.ts';
@@ -18,7 +19,7 @@ import type { Ask } from './amcheck.ts';
 import { archivedAt, waitForArchive } from './archived.ts';
 import { type Backup, backupFolder, stagingFolder, writeBackup } from './catalogue.ts';
 import { countCatalogue, eachDatabase, settleCensus } from './census.ts';
-import { chooseCodec, type Codec, compressionArguments } from './compression.ts';
+import { chooseCodec, type Codec, compressFile, compressionArguments } from './compression.ts';
 import { writeHeartbeat } from './heartbeat.ts';
 import { askingSettings } from './isolation.ts';
 import { preflight } from './preflight.ts';
@@ -94,7 +95,7 @@ export async function takeBackup(
   const census = settleCensus(before, await eachDatabase(ask, countCatalogue));
   const manifest = readManifest(join(staging, 'backup_manifest'));
   keepInstanceFiles(operation, record, staging);
-  const { files } = await inArchive(operation, record, { ...manifest, ...ready }, staging);
+  const files = await storeAndArchive(operation, record, { ...manifest, ...ready }, staging);
   const archive = archiveFolderOf(places, record.name);
   const backup: Backup = {
     schema: 1,
@@ -136,21 +137,34 @@ function askerOf(operation: Operation, record: InstanceRecord): Ask {
   return async (database, question) => await withClient({ ...server, database, settings: askingSettings }, question);
 }
 
-/** Hashes what is stored while the server still archives the last of the WAL that the backup needs. */
-async function inArchive(
+interface Taken {
+  stopLsn: Lsn;
+  timeline: number;
+  segmentBytes: number;
+  codec: Codec;
+}
+
+/** Compresses and hashes what is stored while the server still archives the last of the WAL that the backup needs. */
+async function storeAndArchive(
   operation: Operation,
   record: InstanceRecord,
-  { stopLsn, timeline, segmentBytes }: Pick<Backup, 'stopLsn' | 'timeline' | 'segmentBytes'>,
+  { stopLsn, timeline, segmentBytes, codec }: Taken,
   staging: string,
-): Promise<Pick<Backup, 'files'>> {
+): Promise<Backup['files']> {
   const { places, task } = operation;
   const segment = segmentName({ timeline, number: lastSegmentNumber(stopLsn, segmentBytes) }, segmentBytes);
   const awaited = { archive: archiveFolderOf(places, record.name), segment };
-  const files = describeFiles(staging);
-  await task.step('WAL archived', async (step) => {
+  const store = async (): Promise<Backup['files']> => {
+    // What the server compresses does not hold the WAL, which comes by a connection of its own.
+    const wal = join(staging, 'pg_wal.tar');
+    if (exists(wal)) await compressFile(wal, codec, task);
+    return await describeFiles(staging);
+  };
+  const archived = task.step('WAL archived', async (step) => {
     await waitForArchive(task, superuserOf(operation, record), awaited, step.progress);
   });
-  return { files: await files };
+  const [files] = await Promise.all([store(), archived]);
+  return files;
 }
 
 /** The first transaction id that nobody has yet; asked when the backup has ended, so that it is of a later transaction. */

@@ -15,7 +15,7 @@ import { compareLsn, type Lsn, parseLsn } from '../postgres/lsn.ts';
 import { type Overrides, startServer, stopServer, waitUntilReady } from '../postgres/server.ts';
 import { type Client, withClient } from '../postgres/sql.ts';
 import { patienceMs, walBytes } from '../postgres/startup.ts';
-import { tablespacesMade } from '../postgres/waldump.ts';
+import { type TablespaceMade, tablespacesMade } from '../postgres/waldump.ts';
 import type { Task } from '../task.ts';
 import { type Backup, backupFolder, type Check } from './catalogue.ts';
 import { askingSettings, isolation, privatePort } from './isolation.ts';
@@ -29,6 +29,8 @@ export interface RestoredServer {
   systemIdentifier: string;
   /** What it could read of the archive. */
   archive: string;
+  /** What it was not to replay, where it therefore ended. */
+  heldBy: TablespaceMade | undefined;
   /** Asks the restored server; each database by its own connection. */
   ask<T>(database: string, question: (client: Client) => Promise<T>): Promise<T>;
 }
@@ -78,7 +80,7 @@ export async function testRestore(
     await unpack(operation, backup, scratch, data);
     const unpackedMs = monotonicMs();
     await task.step('check every file', async () => await verifyUnpacked(installation, data, task));
-    const kept = await tablespaceCheck(installation, { backup, data, archive, wal }, task);
+    const { check: kept, beyond } = await findTablespaces(installation, { backup, data, archive, wal }, task);
     if (!kept.ok || !(await examination.sound)) return { checks: [kept] };
     const checkedMs = monotonicMs();
     writeFileForGood(join(data, 'recovery.signal'), '');
@@ -90,12 +92,13 @@ export async function testRestore(
       archive,
       timeline: wal.timeline,
       end: wal.end,
+      before: beyond?.lsn,
     });
     const server = await start(operation, installation, { backup, scratch, data, socket, overrides });
     const restoreSeconds = (monotonicMs() - begunMs - (checkedMs - unpackedMs)) / 1000;
     const ask: RestoredServer['ask'] = async (database, question) =>
       await withClient(at(task, socket, database), question);
-    const running = await examination.running({ ...server, archive, ask });
+    const running = await examination.running({ ...server, archive, heldBy: beyond, ask });
     await stopServer(server.pid, 'fast', 600_000, task.signal);
     const stopped = await examination.stopped(data);
     return { restoreSeconds, recoveredToLsn: server.recoveredToLsn, checks: [kept, ...running, ...stopped] };
@@ -125,24 +128,25 @@ function linkArchive(archive: string, links: string): void {
 
 /**
  * WAL names a tablespace by its own path, where the living server has it: replaying the making of one would put the copy's
- * files there (PostgreSQL's documentation, "Caveats" of continuous archiving). So no server is started over such WAL.
+ * files there (PostgreSQL's documentation, "Caveats" of continuous archiving). In the backup's own WAL, that forbids to start
+ * a server at all; after it, recovery ends before.
  */
-async function tablespaceCheck(
+async function findTablespaces(
   installation: Installation,
   { backup, data, archive, wal }: { backup: Backup; data: string; archive: string; wal: WalWanted },
   task: Task,
-): Promise<Check> {
+): Promise<{ check: Check; beyond: TablespaceMade | undefined }> {
   const own = { folder: join(data, 'pg_wal'), timeline: backup.timeline, from: backup.startLsn, to: backup.stopLsn };
-  const made = await tablespacesMade(installation, own, task);
-  for (const { timeline, from } of wal.spans) {
-    made.push(...(await tablespacesMade(installation, { folder: archive, timeline, from }, task)));
+  const [within] = await tablespacesMade(installation, own, task);
+  const beyond: TablespaceMade[] = [];
+  for (const span of within === undefined ? wal.spans : []) {
+    beyond.push(...(await tablespacesMade(installation, { folder: archive, ...span }, task)));
   }
-  const [first] = made;
   const detail =
-    first === undefined
+    within === undefined
       ? 'its WAL makes no tablespace'
-      : `its WAL makes a tablespace in ${first.folder} (at ${first.lsn}), which a copy on this host must not touch: take a new backup`;
-  return { name: 'tablespaces', ok: first === undefined, detail };
+      : `its WAL makes a tablespace in ${within.folder} (at ${within.lsn}), which a copy on this host must not touch: take a new backup`;
+  return { check: { name: 'tablespaces', ok: within === undefined, detail }, beyond: beyond[0] };
 }
 
 interface Starting {

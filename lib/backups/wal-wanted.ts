@@ -8,8 +8,8 @@ export interface WalWanted {
   timeline: number;
   /** The number of the last segment that the recovery must reach; none where the backup's own stop is enough. */
   lastNumber?: bigint;
-  /** What is read of the archive beyond the backup's own WAL, by timeline. */
-  spans: { timeline: number; from: Lsn }[];
+  /** What is read of the archive, by timeline, in the order in which it is replayed. */
+  spans: { timeline: number; from: Lsn; to?: Lsn }[];
 }
 
 /** To the backup's own stop, and no further. */
@@ -34,10 +34,8 @@ export function toTail(span: WalSpan, archive: readonly ArchivedTimeline[]): Wal
   const last = newest?.numbers.at(-1);
   const left = way.at(-1)?.leftAt;
   const lastNumber = last ?? (left === undefined ? undefined : segmentNumber(left, span.segmentBytes));
-  const spans = [...way.map((branch) => branch.timeline), timeline].map((one) => ({
-    timeline: one,
-    from: later(firstOf(archive, one, span), span.startLsn),
-  }));
+  const legs = [...way.map((branch) => ({ timeline: branch.timeline, to: branch.leftAt })), { timeline }];
+  const spans = legs.map((leg) => ({ ...leg, from: later(firstOf(archive, leg.timeline, span), span.startLsn) }));
   const stocked = spans.filter(({ timeline: one }) => archive.some((a) => a.timeline === one && a.numbers.length > 0));
   return { end: 'tail', timeline, ...(lastNumber === undefined ? {} : { lastNumber }), spans: stocked };
 }

@@ -14,6 +14,9 @@ export interface ServerIdentity {
   port: number;
   /** Where the server archives its WAL to. */
   archiveFolder: string;
+  /** Lasting identity, which the archive must have been made for. */
+  id: string;
+  systemIdentifier: string;
 }
 
 /** The file in the data directory that this tool owns; the one an operator edits, postgresql.conf, ends by including it. */
@@ -43,8 +46,9 @@ export function writeAccessRules(paths: InstancePaths): void {
   writeFileForGood(join(paths.data, 'pg_hba.conf'), template('pg_hba.conf'));
 }
 
-function renderOwnConfiguration(paths: InstancePaths, { name, port, archiveFolder }: ServerIdentity): string {
-  const archive = shellCommand([paths.archiveScript, Raw.path, Raw.name, archiveFolder]);
+function renderOwnConfiguration(paths: InstancePaths, identity: ServerIdentity): string {
+  const { name, port, archiveFolder, id, systemIdentifier } = identity;
+  const archive = shellCommand([paths.archiveScript, Raw.path, Raw.name, archiveFolder, id, systemIdentifier]);
   const settings: [string, string | number][] = [
     ['port', port],
     ['listen_addresses', 'localhost'],

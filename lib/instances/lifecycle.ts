@@ -50,6 +50,7 @@ export async function startInstance(
 
 /** What is to be known of an instance that is being made, too. */
 type About = Pick<InstanceRecord, 'name' | 'port'> & Partial<Pick<InstanceRecord, 'template'>>;
+type Launchable = About & Pick<InstanceRecord, 'id' | 'systemIdentifier'>;
 
 /** A server that has said it is ready. */
 export interface Launched {
@@ -62,7 +63,7 @@ export async function launch(
   task: Task,
   installation: Installation,
   paths: InstancePaths,
-  record: About,
+  record: Launchable,
   { archiveFolder, timeoutMs }: StartOptions,
 ): Promise<Launched | undefined> {
   const { name } = record;
@@ -75,7 +76,7 @@ export async function launch(
   }
   await assertStartable(task, installation, paths, record);
   await assertPortFree(record.port);
-  explainingAccess(name, paths, () => writeOwnConfiguration(paths, { name, port: record.port, archiveFolder }));
+  explainingAccess(name, paths, () => writeOwnConfiguration(paths, { ...record, name, archiveFolder }));
   return await task.step('start', async (step) => {
     const mark = markLogs(paths);
     const server = await startServer(installation, { dataDirectory: paths.data, outputFile: paths.output });

@@ -2,7 +2,7 @@ import { AppError } from '../errors.ts';
 import { run } from '../host/programs.ts';
 import type { Task } from '../task.ts';
 import { type Installation, program } from './installations.ts';
-import type { Lsn } from './lsn.ts';
+import { type Lsn, parseLsn } from './lsn.ts';
 
 export interface WalReach {
   /** The folder of the segments. */
@@ -13,6 +13,12 @@ export interface WalReach {
   to?: Lsn;
 }
 
+/** A record that makes a tablespace in a folder, wherever it is replayed. */
+export interface TablespaceMade {
+  lsn: Lsn;
+  folder: string;
+}
+
 /** Reading a terabyte takes hours; a day is a bound all the same. */
 const limitMs = 24 * 60 * 60 * 1000;
 
@@ -21,17 +27,17 @@ export async function tablespacesMade(
   installation: Installation,
   { folder, timeline, from, to }: WalReach,
   task: Task,
-): Promise<{ lsn: string; folder: string }[]> {
+): Promise<TablespaceMade[]> {
   const args = ['--rmgr=Tablespace', '--path', folder, '--timeline', String(timeline), '--start', from];
   if (to !== undefined) args.push('--end', to);
   const { stdout } = await run(program(installation, 'pg_waldump'), args, {
     signal: task.signal,
     timeoutMs: limitMs,
-    // The end of what is there is one for pg_waldump, which has told of all before it.
-    ...(to === undefined ? { alsoEndsWith: [1] } : {}),
+    // The end of what is there is a failure for pg_waldump, which has told of all before it.
+    alsoEndsWith: [1],
   });
   return [...stdout.matchAll(/lsn: ([0-9A-F/]+),.*desc: CREATE \d+ "(.*)"/g)].map((match) => ({
-    lsn: match[1] ?? '',
+    lsn: parseLsn(match[1] ?? ''),
     folder: match[2] ?? '',
   }));
 }

@@ -31,7 +31,7 @@ describe('the end of the archive', () => {
       timeline: 2,
       lastNumber: 6n,
       spans: [
-        { timeline: 1, from: '0/2000028' },
+        { timeline: 1, from: '0/2000028', to: '0/4000500' },
         { timeline: 2, from: '0/4000000' },
       ],
     });
@@ -47,7 +47,7 @@ describe('the end of the archive', () => {
     expect(toTail(span, archive)).toMatchObject({
       timeline: 2,
       lastNumber: 4n,
-      spans: [{ timeline: 1, from: '0/2000028' }],
+      spans: [{ timeline: 1, from: '0/2000028', to: '0/4000500' }],
     });
   });
 });

@@ -108,7 +108,9 @@ describe('writeOwnConfiguration', () => {
     const paths = instancePaths(placesOf(root, join(root, 'backups'), join(root, 'host')), name);
     mkdirSync(paths.data, { recursive: true });
     writeFileSync(join(paths.data, 'postgresql.conf'), 'work_mem = 4MB\n');
-    const write = (port: number) => writeOwnConfiguration(paths, { name, port, archiveFolder: join(root, 'my wal') });
+    const identity = { id: 'the-id', systemIdentifier: '42' };
+    const write = (port: number) =>
+      writeOwnConfiguration(paths, { name, port, archiveFolder: join(root, 'my wal'), ...identity });
     write(5433);
     const files = ['postgresql.conf', 'pg-manage.conf', 'pg_ident.conf'].map((file) => join(paths.data, file));
     const before = files.map((file) => [readFileSync(file, 'utf8'), statSync(file).ino]);

@@ -1,0 +1,87 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { projectDirectory } from '../../../lib/host/project.ts';
+
+const script = join(projectDirectory, 'templates', 'archive-wal.sh');
+const id = '0b0cafe0-0000-4000-8000-000000000001';
+const system = '7710816615397807921';
+const segment = '000000010000000000000003';
+
+let folder: string;
+let archive: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "pgm archive'-"));
+  archive = join(folder, 'the archive');
+  mkdirSync(archive);
+  writeFileSync(join(archive, '.instance'), `${id}\n`);
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+/** The beginning of a segment: a long page header with the system identifier at byte 24 (xlog_internal.h). */
+function walOf(systemIdentifier: string, filler = 0): Buffer {
+  const bytes = Buffer.alloc(64 * 1024, filler);
+  bytes.writeBigUInt64LE(BigInt(systemIdentifier), 24);
+  return bytes;
+}
+
+interface Ended {
+  code: number;
+  stderr: string;
+}
+
+async function archiveFile(name: string, content: Buffer | string, args = [id, system]): Promise<Ended> {
+  const source = join(folder, 'pg_wal source');
+  writeFileSync(source, content);
+  return await new Promise((resolve) => {
+    execFile('/bin/sh', [script, source, name, archive, ...args], (error, _, stderr) => {
+      resolve({ code: Number(error?.code ?? 0), stderr });
+    });
+  });
+}
+
+function stored(): string[] {
+  return readdirSync(archive).filter((name) => name !== '.instance');
+}
+
+describe('archive-wal, told whose WAL goes where', () => {
+  it('takes what fits, and the files beside segments, which name no system', async () => {
+    expect(await archiveFile(segment, walOf(system))).toEqual({ code: 0, stderr: '' });
+    expect(await archiveFile('00000002.history', '1\t0/3000000\tno recovery target\n')).toMatchObject({ code: 0 });
+    expect(stored()).toEqual([segment, '00000002.history']);
+  });
+
+  it('takes WAL of its own database system only', async () => {
+    const foreign = await archiveFile(segment, walOf('7000000000000000001'));
+    expect(foreign).toEqual({
+      code: 1,
+      stderr: `archive-wal: ${segment}: is WAL of database system 7000000000000000001, not of ${system}\n`,
+    });
+    expect(stored()).toEqual([]);
+  });
+
+  it('writes into the archive of its own instance only', async () => {
+    writeFileSync(join(archive, '.instance'), 'another\n');
+    expect((await archiveFile(segment, walOf(system))).stderr).toContain('the archive of another instance (another)');
+    rmSync(join(archive, '.instance'));
+    expect(await archiveFile(segment, walOf(system))).toMatchObject({ code: 1 });
+    expect(stored()).toEqual([]);
+  });
+
+  it('clears away what a crash left of an earlier attempt', async () => {
+    writeFileSync(join(archive, `.${segment}.4711`), 'half');
+    writeFileSync(join(archive, '.000000010000000000000004.4711'), 'of another');
+    expect((await archiveFile(segment, walOf(system))).code).toBe(0);
+    expect(stored()).toEqual(['.000000010000000000000004.4711', segment]);
+  });
+
+  it('asks for no identity where none is given, as a server that runs since before does', async () => {
+    expect((await archiveFile(segment, 'anything', [])).code).toBe(0);
+  });
+});
