@@ -40,7 +40,10 @@ esac
 if [ -e "$target" ]; then
   cmp -s -- "$source" "$target" || fail "another file of this name is archived already in $folder"
 else
-  rm -f -- "$folder/.$name".* # what a crash left of an earlier attempt
+  for left in "$folder/.$name".*; do
+    # What a crash left of an earlier attempt; one that is at it now has a living process.
+    kill -0 "${left##*.}" 2>/dev/null || rm -f -- "$left"
+  done
   dd if="$source" of="$temporary" bs=1048576 conv=fsync 2>/dev/null || fail "cannot be written to $folder"
   # A link refuses to replace what another process has put there meanwhile.
   ln -- "$temporary" "$target" 2>/dev/null || cmp -s -- "$source" "$target" || fail "cannot be published in $folder"

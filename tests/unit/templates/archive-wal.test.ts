@@ -75,7 +75,7 @@ describe('archive-wal, told whose WAL goes where', () => {
   });
 
   it('clears away what a crash left of an earlier attempt', async () => {
-    writeFileSync(join(archive, `.${segment}.4711`), 'half');
+    writeFileSync(join(archive, `.${segment}.4194305`), 'half'); // no process has such a number (proc(5), pid_max)
     writeFileSync(join(archive, '.000000010000000000000004.4711'), 'of another');
     expect((await archiveFile(segment, walOf(system))).code).toBe(0);
     expect(stored()).toEqual(['.000000010000000000000004.4711', segment]);
