@@ -22,6 +22,10 @@ const stepSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('server'), dataDirectory: z.string() }),
   /** An instance moves between two ports: give back the one that its record does not name. */
   z.object({ kind: z.literal('moved-port'), instance: z.string(), ports: z.array(z.number()) }),
+  /** Files are replaced: give them the text back that they had. */
+  z.object({ kind: z.literal('files'), files: z.array(z.object({ path: z.string(), text: z.string() })) }),
+  /** The memory that an instance's lease claims changes: let it say what the record says. */
+  z.object({ kind: z.literal('claim'), instance: z.string() }),
   /** A running instance was stopped: start it again. */
   z.object({ kind: z.literal('stopped'), instance: z.string() }),
 ]);

@@ -1,10 +1,11 @@
 import { exists } from './host/files.ts';
 import { removeFolder } from './host/folders.ts';
-import { moveForGood } from './host/for-good.ts';
+import { moveForGood, writeFileForGood } from './host/for-good.ts';
 import type { Port } from './host/ports.ts';
 import { endProcessesOn } from './host/processes.ts';
 import { parseName, sameName } from './instances/names.ts';
 import { instancePaths } from './instances/places.ts';
+import { leaseHolderOf } from './instances/memory.ts';
 import { readRecord } from './instances/record.ts';
 import { startInstance } from './instances/lifecycle.ts';
 import { type JournalEntry, readJournal, type UndoStep, unwind } from './journal.ts';
@@ -82,6 +83,14 @@ export async function undoStep({ places, leases, task }: Recovering, step: UndoS
     case 'moved-port': {
       const record = readRecord(places, parseName(step.instance));
       for (const port of step.ports) if (record && record.port !== port) leases.release(port as Port, record.id);
+      return;
+    }
+    case 'files':
+      for (const { path, text } of step.files) writeFileForGood(path, text);
+      return;
+    case 'claim': {
+      const record = readRecord(places, parseName(step.instance));
+      if (record !== undefined) leases.revise(record.port, leaseHolderOf(places, record));
       return;
     }
     case 'server': {

@@ -30,6 +30,8 @@ export interface Common {
   timeoutMs: number | undefined;
   lockTimeoutMs: number;
   bindir: string | undefined;
+  /** What all instances of this host may commit, of its memory: 0.8 for 80 %. */
+  budgetShare: number;
   pgVersion: number | undefined;
   /** The folder the caller stands in: relative paths they give are below it. */
   callerFolder: string;

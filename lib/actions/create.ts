@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { resolve } from 'node:path';
 import { prepareArchive } from '../backups/repository.ts';
 import { sqlName } from '../databases/names.ts';
 import { AppError } from '../errors.ts';
@@ -7,12 +6,12 @@ import { assertNameFree, createInstance, type CreateWishes, planFor } from '../i
 import type { InstanceName } from '../instances/names.ts';
 import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
 import { chooseInstallation } from '../postgres/installations.ts';
-import type { Wishes } from '../tuning/plan.ts';
-import { parseSize } from '../tuning/sizes.ts';
+import { humanBytes } from '../tuning/sizes.ts';
 import { loadTemplate } from '../tuning/templates.ts';
 import { type Common, type Context, instanceAction, type Values } from './action.ts';
 import { contentOptions, fill, type Filled, readContents, tellFilled } from './contents.ts';
 import { defaultTimeoutMs, hadFinished, summaryOutcome } from './shared.ts';
+import { checkTuning, readTuning, templatePath, tuningOptions } from './tuning-wishes.ts';
 
 const options = {
   template: {
@@ -22,9 +21,7 @@ const options = {
   },
   port: { type: 'string', alias: 'p', describe: 'this very port; the first free one of the range when absent' },
   'port-range': { type: 'string', describe: 'where to look for a free port (default 5433-5499)' },
-  'max-connections': { type: 'number', describe: "instead of the template's" },
-  memory: { type: 'string', describe: 'what it may commit, as 512MB or 4GB' },
-  set: { type: 'string', describe: 'settings of your own, as name=value,name=value' },
+  ...tuningOptions,
   database: { type: 'string', alias: 'd', describe: 'name of its database (default: the instance, - as _)' },
   username: { type: 'string', alias: 'u', describe: 'name of its role (default: the instance, - as _)' },
   locale: { type: 'string', describe: 'locale of the databases (default C.UTF-8)' },
@@ -71,15 +68,12 @@ export const create = instanceAction({
 
 /** What was wished for, as far as it can be read without looking at the machine. */
 function readGiven(common: Common, given: Given) {
-  const { callerFolder, timeoutMs } = common;
-  const tuning: Wishes = {
-    ...(given['max-connections'] === undefined ? {} : { maxConnections: given['max-connections'] }),
-    ...(given.memory === undefined ? {} : { memoryBytes: parseSize(given.memory) }),
-    ...(given.set === undefined ? {} : { settings: parseSettings(given.set) }),
-  };
+  const { callerFolder, timeoutMs, budgetShare } = common;
   return {
     template: loadTemplate(templatePath(callerFolder, given.template ?? 'development')),
-    tuning,
+    tuning: readTuning(given),
+    budgetShare,
+    overcommit: given.overcommit === true,
     port: given.port === undefined || given.port === 'auto' ? undefined : parsePort(given.port),
     range: given['port-range'] === undefined ? defaultRange : parseRange(given['port-range']),
     role: given.username === undefined ? undefined : sqlName('username', given.username),
@@ -93,27 +87,14 @@ function readGiven(common: Common, given: Given) {
 async function readWishes(context: Context, name: InstanceName, given: Given) {
   const { bindir, pgVersion: major, task } = context;
   const installation = await chooseInstallation({ bindir, major }, task.signal);
-  return { id: randomUUID(), name, installation, ...readGiven(context, given) };
-}
-
-function templatePath(callerFolder: string, given: string): string {
-  return given.includes('/') || /\.ya?ml$/.test(given) ? resolve(callerFolder, given) : given;
-}
-
-/** Reads `name=value,name=value`; a comma inside a value is not possible here, but in postgresql.conf. */
-function parseSettings(text: string): Record<string, string> {
-  return Object.fromEntries(
-    text.split(',').map((part) => {
-      const equals = part.indexOf('=');
-      if (equals < 1)
-        throw new AppError('BAD_SETTING', `"${part}" is no setting`, { hint: 'write it as --set name=value' });
-      return [part.slice(0, equals).trim(), part.slice(equals + 1).trim()];
-    }),
-  );
+  const read = readGiven(context, given);
+  const checked = await checkTuning(context, installation, read.template, read.tuning);
+  return { id: randomUUID(), name, installation, ...read, ...checked };
 }
 
 function planned(context: Context, name: InstanceName, wishes: Omit<CreateWishes, 'prepareArchive' | 'fill'>) {
   const plan = planFor(context, wishes);
+  for (const warning of plan.warnings) context.task.warn(warning);
   const { installation, template, range } = wishes;
   return {
     data: { name, template: template.name, version: installation.major, port: wishes.port ?? null, plan: { ...plan } },
@@ -124,6 +105,9 @@ function planned(context: Context, name: InstanceName, wishes: Omit<CreateWishes
       {
         head: ['setting', 'value', 'why'],
         rows: plan.settings.map(({ name: setting, value, reason }) => [setting, value, reason]),
+      },
+      {
+        line: `it would commit ${humanBytes(plan.committedBytes)} and under stress take ${humanBytes(plan.stressBytes)}; the other instances commit ${humanBytes(plan.othersBytes)} of a budget of ${humanBytes(plan.budgetBytes)}`,
       },
     ],
   };

@@ -27,8 +27,8 @@ export const diagnose = hostAction({
   lock: 'none',
   changes: ({ fix }) => fix === true,
   async run(context, { fix }, selected) {
-    const { places, task } = context;
-    const looking = { places, leases: new Leases(places.host), signal: task.signal };
+    const { places, task, budgetShare } = context;
+    const looking = { places, leases: new Leases(places.host), budgetShare, signal: task.signal };
     const before = await lookAtAll(looking, selected);
     const mending = fix === true && !context.dryRun && before.findings.some((finding) => finding.fix !== undefined);
     if (mending) for (const finding of before.findings) await tryFix(context, finding);

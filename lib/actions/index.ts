@@ -13,6 +13,7 @@ export const actions = {
   start: entry('instances', 'start, and wait until it answers', async () => (await import('./start.ts')).start),
   stop: entry('instances', 'stop, and prove that it has stopped', async () => (await import('./stop.ts')).stop),
   restart: entry('instances', 'stop and start', async () => (await import('./restart.ts')).restart),
+  tune: entry('instances', 'plan memory and settings anew, and say why', async () => (await import('./tune.ts')).tune),
   status: entry('instances', 'how an instance is', async () => (await import('./status.ts')).status),
   list: entry('instances', 'all instances at a glance', async () => (await import('./list.ts')).list),
   connect: entry('instances', 'how clients connect', async () => (await import('./connect.ts')).connect),
@@ -85,6 +86,11 @@ export const actions = {
     'backups',
     'name this moment, to restore to it by name',
     async () => (await import('./restore-point.ts')).restorePoint,
+  ),
+  budget: entry(
+    'host',
+    "this host's memory, and who may take how much of it",
+    async () => (await import('./budget.ts')).budget,
   ),
   ports: entry('host', 'which ports are held, and who listens', async () => (await import('./ports.ts')).ports),
   recover: entry(

@@ -10,6 +10,7 @@ import type { Port } from '../host/ports.ts';
 import { assertNameFree } from '../instances/create.ts';
 import { endGhost } from '../instances/ghost.ts';
 import { type InstanceName, parseName } from '../instances/names.ts';
+import { leaseHolderOf } from '../instances/memory.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import { summarize } from '../instances/summary.ts';
 import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
@@ -127,15 +128,13 @@ async function leasePort(
   const { leases, places, journal } = context;
   const range = given['port-range'] === undefined ? defaultRange : parseRange(given['port-range']);
   const port = wanted === undefined || wanted === 'auto' ? undefined : parsePort(wanted);
-  const { id: instanceId, name: instance, committedBytes } = record;
+  const { id: instanceId } = record;
   // The lease of an instance whose folder was lost is still its own.
   if (port !== undefined && leases.find(port)?.instanceId === instanceId) return port;
   return await context.withHostLock(
     async () =>
-      await leases.take(
-        { purpose: 'postgres', instanceId, instance, root: places.root, committedBytes },
-        port ?? range,
-        (candidate) => journal.intend({ kind: 'lease', port: candidate, instanceId }),
+      await leases.take(leaseHolderOf(places, record), port ?? range, (candidate) =>
+        journal.intend({ kind: 'lease', port: candidate, instanceId }),
       ),
   );
 }

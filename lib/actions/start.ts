@@ -2,12 +2,14 @@ import { AppError } from '../errors.ts';
 import { accessProblem, fixPermissions } from '../instances/access.ts';
 import { startInstance } from '../instances/lifecycle.ts';
 import { instancePaths } from '../instances/places.ts';
+import { assertMemory, leaseHolderOf } from '../instances/memory.ts';
 import { type InstanceRecord, writeRecord } from '../instances/record.ts';
 import { livePostmaster } from '../postgres/postmaster.ts';
 import type { Port } from '../host/ports.ts';
 import { defaultRange, parsePort, parseRange, type PortRange } from '../ports/leases.ts';
 import { type Context, instanceAction, type Outcome, type Values } from './action.ts';
 import { defaultTimeoutMs, installationOf, openInstance, summaryOutcome } from './shared.ts';
+import { tuningOptions } from './tuning-wishes.ts';
 
 const options = {
   port: { type: 'string', alias: 'p', describe: 'move it to this port before; auto for a free one' },
@@ -16,6 +18,7 @@ const options = {
     describe: 'give the data directory back to the account that runs the servers, mode 0700',
   },
   'port-range': { type: 'string', describe: 'where auto looks for a free port (default 5433-5499)' },
+  overcommit: tuningOptions.overcommit,
 } as const;
 
 export const start = instanceAction({
@@ -39,8 +42,11 @@ export const start = instanceAction({
       if (context.dryRun) return wouldRepair(name, accessProblem(folders));
       await context.task.step('fix permissions', async () => fixPermissions(name, folders));
     }
-    const { record: before, paths, archiveFolder } = openInstance(context, name);
-    if (given.port !== undefined && livePostmaster(paths.data) !== undefined) {
+    const { record: found, paths, archiveFolder } = openInstance(context, name);
+    const before = given.overcommit === true ? { ...found, overcommit: true } : found;
+    const runs = livePostmaster(paths.data) !== undefined;
+    if (!runs) assertMemory(context, before, context.budgetShare);
+    if (given.port !== undefined && runs) {
       throw new AppError('USAGE', `${name} runs; it can be moved to another port only when it is stopped`, {
         hint: `./manage.ts stop ${name} && ./manage.ts start ${name} --port ${given.port}`,
       });
@@ -51,9 +57,10 @@ export const start = instanceAction({
         text: [{ line: `would start ${name} on port ${given.port ?? before.port}` }],
       };
     }
+    if (before.overcommit !== found.overcommit) allowOvercommit(context, before);
     const installation = await installationOf(context, before);
     const record = given.port === undefined ? before : await movePort(context, before, wishOf(given));
-    if (given.port === undefined) context.leases.renew(record.port, holderOf(context, record));
+    if (given.port === undefined) context.leases.renew(record.port, leaseHolderOf(context.places, record));
     const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
     await startInstance(context.task, installation, paths, record, { archiveFolder, timeoutMs });
     return summaryOutcome(context, name);
@@ -66,8 +73,10 @@ function wouldRepair(name: string, problem: string | undefined): Outcome {
   return { data: { name }, text: [{ line: `would repair owner and mode of the data of ${name}, and start it${why}` }] };
 }
 
-function holderOf({ places }: Context, { id: instanceId, name: instance, committedBytes }: InstanceRecord) {
-  return { purpose: 'postgres' as const, instanceId, instance, root: places.root, committedBytes };
+/** The record says it first: the lease follows it. */
+function allowOvercommit({ places, leases }: Context, record: InstanceRecord): void {
+  writeRecord(places, record);
+  leases.revise(record.port, leaseHolderOf(places, record));
 }
 
 function wishOf(given: Values<typeof options>): Port | PortRange {
@@ -81,7 +90,7 @@ async function movePort(context: Context, record: InstanceRecord, wish: Port | P
   if (wish === record.port) return record;
   const port = await context.withHostLock(
     async () =>
-      await leases.take(holderOf(context, record), wish, (candidate) => {
+      await leases.take(leaseHolderOf(places, record), wish, (candidate) => {
         journal.intend({ kind: 'lease', port: candidate, instanceId: record.id });
       }),
   );

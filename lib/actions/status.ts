@@ -4,6 +4,7 @@ import { asSuperuser } from '../instances/connection.ts';
 import { instancePaths } from '../instances/places.ts';
 import { type InstanceRecord, readRecord } from '../instances/record.ts';
 import { type Summary, summarize } from '../instances/summary.ts';
+import { notDurable } from '../instances/own-settings.ts';
 import { withClient } from '../postgres/sql.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { type Context, instanceAction, type Text } from './action.ts';
@@ -14,6 +15,12 @@ interface ClientGroup {
   application: string;
   state: string;
   count: number;
+}
+
+interface Memory {
+  committedBytes: number | null;
+  stressBytes: number | null;
+  overcommit: boolean;
 }
 
 interface Connections {
@@ -47,7 +54,13 @@ export const status = instanceAction({
       ...summary,
       connections: { used: connections?.used ?? null, max: connections?.max ?? record?.maxConnections ?? null },
       clients: connections?.clients ?? [],
-      memory: { committedBytes: record?.committedBytes ?? null },
+      memory: {
+        committedBytes: record?.committedBytes ?? null,
+        stressBytes: record?.stressBytes ?? null,
+        overcommit: record?.overcommit ?? false,
+      },
+      /** The settings by which a crash may lose data. */
+      notDurable: record === undefined ? [] : notDurable(instancePaths(context.places, record.name)),
       ...lastBackups(context.places, name),
     };
     return {
@@ -101,7 +114,8 @@ function page(
   data: Summary & {
     connections: { used: number | null; max: number | null };
     clients: ClientGroup[];
-    memory: { committedBytes: number | null };
+    memory: Memory;
+    notDurable: string[];
   } & ReturnType<typeof lastBackups>,
 ): Text {
   const { lastBackup, lastVerifiedBackup, memory } = data;
@@ -113,7 +127,10 @@ function page(
     ['version', data.version === null ? '-' : `PostgreSQL ${data.version}`],
     ['template', data.template ?? '-'],
     ['connections', connectionLine(data)],
-    ['memory', memory.committedBytes === null ? '-' : `${humanBytes(memory.committedBytes)} committed`],
+    ['memory', memoryLine(memory)],
+    ...(data.notDurable.length === 0
+      ? []
+      : [['durability', `given up: ${data.notDurable.join(', ')} off; a crash may lose the data`] as [string, string]]),
     ['last backup', lastBackup ? `${lastBackup.id}, ${lastBackup.state}` : 'none'],
     [
       'last verified',
@@ -128,6 +145,12 @@ function page(
 
 function safeAfter({ rpoSeconds }: { rpoSeconds: number | null }): string {
   return rpoSeconds === null ? '' : `, a commit was safe after ${rpoSeconds.toFixed(1)} s`;
+}
+
+function memoryLine({ committedBytes, stressBytes, overcommit }: Memory): string {
+  if (committedBytes === null) return '-';
+  const stress = stressBytes === null ? '' : `, ${humanBytes(stressBytes)} under stress`;
+  return `${humanBytes(committedBytes)} committed${stress}${overcommit ? '; may pass the budget (--overcommit)' : ''}`;
 }
 
 /** Used and possible, and who has them where they run short (pgmonitor's threshold of 75 %). */

@@ -12,7 +12,7 @@ import { parse, type Parsed, readStyle, type Style } from './parse.ts';
 import type { Output, ProgressView } from './reporter.ts';
 import { plainProgress, silentProgress } from './progress.ts';
 import { exitCodeOf, printError, reportJson, reportText } from './reporter.ts';
-import { resolvePlaces, resolveSettings, type Settings } from './settings.ts';
+import { parseShare, resolvePlaces, resolveSettings, type Settings } from './settings.ts';
 import type { Paint } from './table.ts';
 
 const plainPaint: Paint = { bold: same, dim: same, red: same, green: same, yellow: same };
@@ -138,6 +138,7 @@ function commonOf(
     timeoutMs: milliseconds(flags.timeout),
     lockTimeoutMs: milliseconds(flags['lock-timeout']) ?? 30_000,
     bindir: settings.bindir?.value,
+    budgetShare: parseShare(settings.budget),
     pgVersion: flags['pg-version'],
     callerFolder,
     toolVersion: toolVersion(),

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { AppError } from '../errors.ts';
-import { callerMayWrite, mayEnter } from '../host/callers-files.ts';
+import { callerMayWrite, mayEnter, readCallersFile } from '../host/callers-files.ts';
 import { exists, realPath } from '../host/files.ts';
 import { projectDirectory } from '../host/project.ts';
 import { becomeOwner, calledByRoot, dataOwner } from '../host/users.ts';
@@ -19,12 +19,14 @@ export interface Settings {
   backups: Setting;
   runAs: Setting;
   host: Setting;
+  /** What all instances may commit, of the host's memory: `80%`. */
+  budget: Setting;
   bindir: Setting | undefined;
 }
 
 type Environment = Record<string, string | undefined>;
 
-/** Flags win over the environment, that over the default. Becomes the data's owner on the way, when root. */
+/** Flags win over the environment, that over the host's file, that over the default. Becomes the data's owner on the way, when root. */
 export function resolveSettings(flags: CommonValues, environment: Environment, callerFolder: string): Settings {
   const pick = (flag: string | undefined, name: string): Setting | undefined => {
     if (flag !== undefined) return { value: flag, origin: 'flag' };
@@ -43,7 +45,36 @@ export function resolveSettings(flags: CommonValues, environment: Environment, c
     : { value: join(root.value, 'backups'), origin: 'below the root' };
   const host = pick(undefined, 'PG_MANAGE_HOST') ?? { value: '/var/tmp/pg-manage', origin: 'default' };
   const bindir = pick(flags.bindir, 'PG_MANAGE_BINDIR');
-  return { root, backups, runAs, host: absolute(host), bindir: bindir && absolute(bindir) };
+  const budget = pick(undefined, 'PG_MANAGE_BUDGET') ??
+    readHostConfig(environment) ?? { value: '80%', origin: 'default' };
+  parseShare(budget);
+  return { root, backups, runAs, host: absolute(host), budget, bindir: bindir && absolute(bindir) };
+}
+
+/** The file in which an operator configures the host; PG_MANAGE_CONFIG names another. */
+const hostConfigFile = '/etc/pg-manage.yaml';
+
+/** @throws USAGE for a file that holds anything but what it may */
+function readHostConfig(environment: Environment): Setting | undefined {
+  const path = environment['PG_MANAGE_CONFIG'] ?? hostConfigFile;
+  if (!exists(path)) return undefined;
+  const lines = readCallersFile(path)
+    .split('\n')
+    .map((line) => line.replace(/#.*/, '').trim())
+    .filter((line) => line !== '');
+  const strange = lines.find((line) => !/^budget:\s/.test(line));
+  if (strange !== undefined) {
+    throw new AppError('USAGE', `${path}: "${strange}" is not understood`, { hint: 'the file may say: budget: 80%' });
+  }
+  const value = lines.at(-1)?.replace(/^budget:\s*/, '');
+  return value === undefined ? undefined : { value, origin: path };
+}
+
+/** @throws USAGE for anything but a share of the memory */
+export function parseShare({ value, origin }: Setting): number {
+  const percent = Number(/^(\d+(?:\.\d+)?)\s*%$/.exec(value)?.[1]);
+  if (percent > 0 && percent <= 100) return percent / 100;
+  throw new AppError('USAGE', `budget "${value}" (${origin}) is no share of the memory`, { hint: 'write it as 80%' });
 }
 
 /** The checkout, where the account that owns the data can use it; else the system's place for such data. */

@@ -26,6 +26,8 @@ import { askServer } from './server-facts.ts';
 export interface Diagnosing {
   places: Places;
   leases: Leases;
+  /** What all instances may commit, of the host's memory. */
+  budgetShare: number;
   signal: AbortSignal;
 }
 
@@ -65,13 +67,13 @@ async function inTurns<T>(items: readonly T[], work: (item: T) => Promise<Findin
 
 /** The machine, and what all instances share. */
 async function lookAtHost(
-  { places, leases, signal }: Diagnosing,
+  { places, leases, budgetShare, signal }: Diagnosing,
   installations: readonly Installation[],
 ): Promise<Finding[]> {
   const records = instanceNames(places).flatMap((name) => tryLook(() => readRecord(places, name)) ?? []);
   const check = async (what: string, judge: () => Finding[] | Promise<Finding[]>): Promise<Finding[]> =>
     await look(host, what, signal, judge);
-  const machine = { places, installations, records };
+  const machine = { places, installations, records, budgetShare };
   const findings = await Promise.all([
     check('the machine', async () => judgeMachine(await observeMachine({ ...machine, leases: leases.all() }, signal))),
     check('the control groups', () => judgeGroups(observeGroups(runningServers(places, records)))),

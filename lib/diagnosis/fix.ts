@@ -2,6 +2,7 @@ import { setMode } from '../host/inspect.ts';
 import type { Port } from '../host/ports.ts';
 import { parseName } from '../instances/names.ts';
 import { orphanLeases } from '../instances/ports.ts';
+import { leaseHolderOf } from '../instances/memory.ts';
 import { requireRecord } from '../instances/record.ts';
 import type { Operation } from '../operation.ts';
 import type { Fix } from './finding.ts';
@@ -30,8 +31,8 @@ export async function applyFix(
       });
     case 'renew-lease':
       return await withHostLock(async () => {
-        const { id: instanceId, name: instance, port, committedBytes } = requireRecord(places, parseName(fix.instance));
-        leases.renew(port, { purpose: 'postgres', instanceId, instance, root: places.root, committedBytes });
+        const record = requireRecord(places, parseName(fix.instance));
+        leases.renew(record.port, leaseHolderOf(places, record));
       });
   }
 }

@@ -16,6 +16,7 @@ interface Known {
   installations: readonly Installation[];
   records: readonly InstanceRecord[];
   leases: readonly Lease[];
+  budgetShare: number;
 }
 
 /** Reads /proc, /sys and the system's configuration; changes nothing. */
@@ -34,6 +35,7 @@ export async function observeMachine(known: Known, signal: AbortSignal): Promise
     sharedMemory: shm && { sizeBytes: shm.sizeBytes, freeBytes: shm.freeBytes },
     segments: observeSegments(),
     host: readHostFacts(),
+    budgetShare: known.budgetShare,
     committed: leases.map(({ instance, committedBytes = 0 }) => ({ name: instance, committedBytes })),
     processesNeeded: records.reduce((sum, { maxConnections }) => sum + maxConnections + otherProcesses, 0),
     removeIpc: removesIpc(logindFiles().map((file) => readSystemFile(file) ?? '')),

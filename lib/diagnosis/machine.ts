@@ -1,7 +1,7 @@
 import type { Installation } from '../postgres/installations.ts';
-import { budgetOf } from '../tuning/budget.ts';
+import { budgetOf, budgetWords } from '../tuning/budget.ts';
 import { humanBytes, MB } from '../tuning/sizes.ts';
-import type { HostFacts, Neighbour, PlanInput } from '../tuning/types.ts';
+import type { HostFacts, Neighbour } from '../tuning/types.ts';
 import { type Finding, host, manage, plural, quoted } from './finding.ts';
 
 /** What was seen of the machine; undefined where this system does not say. */
@@ -20,6 +20,8 @@ export interface MachineFacts {
   /** System V segments: one is needed for each server. */
   segments: { used: number; max: number } | undefined;
   host: HostFacts;
+  /** What all instances may commit, of the host's memory. */
+  budgetShare: number;
   /** Every instance of this host, of all roots and users. */
   committed: readonly Neighbour[];
   /** Processes that all instances of the root may have together. */
@@ -104,14 +106,15 @@ function judgeSharedMemory({ sharedMemory, segments, committed }: MachineFacts):
   return findings;
 }
 
-function judgeMemory({ host: facts, committed, overcommit }: MachineFacts): Finding[] {
+function judgeMemory({ host: facts, budgetShare, committed, overcommit }: MachineFacts): Finding[] {
   const findings: Finding[] = [];
-  const { budgetBytes, othersBytes } = budgetOf({ host: facts, others: committed } as unknown as PlanInput);
+  const budget = budgetOf({ host: facts, others: committed, budgetShare });
+  const { budgetBytes, othersBytes } = budget;
   if (othersBytes > budgetBytes) {
     const largest = committed.toSorted((a, b) => b.committedBytes - a.committedBytes)[0]?.name;
     const cause =
       `all instances together may take ${humanBytes(othersBytes)}, more than the budget of ${humanBytes(budgetBytes)} ` +
-      `(80 % of the ${humanBytes(facts.memoryBytes)} of this host or its control group); the largest is ${largest}.`;
+      `(${budgetWords(budget)} or its control group); the largest is ${largest}.`;
     const severity = othersBytes > facts.memoryBytes ? 'critical' : 'warning';
     findings.push(finding('MEMORY_OVERCOMMITTED', severity, cause, manage('stop', largest)));
   }

@@ -25,6 +25,15 @@ export async function serverIdentity(client: Client): Promise<string> {
   return rows[0]?.id ?? '';
 }
 
+/** The shared memory that a running server takes, by its own word, in bytes; undefined before PostgreSQL 15. */
+export async function askSharedMemory(client: Client): Promise<number | undefined> {
+  const { rows } = await client.query<{ bytes: string | null }>(
+    `select pg_size_bytes(current_setting('shared_memory_size', true))::text as bytes`,
+  );
+  const text = rows[0]?.bytes ?? null;
+  return text === null ? undefined : Number(text);
+}
+
 /**
  * Proves that the server behind an address is this instance, by its system identifier.
  * @throws WRONG_SERVER when another one answers there

@@ -13,15 +13,16 @@ import { systemIdentifierOf } from '../postgres/postmaster.ts';
 import { scramVerifier } from '../postgres/scram.ts';
 import { identifier, literal, withClient } from '../postgres/sql.ts';
 import { readHostFacts } from '../tuning/host.ts';
-import { type Plan, planInstance, type Wishes } from '../tuning/plan.ts';
-import { renderConfiguration } from '../tuning/render.ts';
-import type { Template } from '../tuning/templates.ts';
+import { type Plan, planInstance, type PlanInput, type Wishes, withSharedMemory } from '../tuning/plan.ts';
+import { planFile, renderMainConfiguration, renderPlan } from '../tuning/render.ts';
+import { isShipped, type Template } from '../tuning/templates.ts';
 import { writeAccessRules } from './configure.ts';
-import { asSuperuser } from './connection.ts';
+import { askSharedMemory, asSuperuser } from './connection.ts';
 import { launch, startInstance } from './lifecycle.ts';
 import type { InstanceName } from './names.ts';
 import { defaultDatabase } from './names.ts';
 import { type InstancePaths, instancePaths } from './places.ts';
+import { claimsOf, leaseHolderOf } from './memory.ts';
 import { existingName, type InstanceRecord, writeRecord } from './record.ts';
 
 export interface CreateWishes {
@@ -39,6 +40,14 @@ export interface CreateWishes {
   database: string | undefined;
   locale: string | undefined;
   tuning: Wishes;
+  /** Of the host's memory, what all instances may commit. */
+  budgetShare: number;
+  /** Whether this one may pass that. */
+  overcommit: boolean;
+  /** Names of settings that this server has said it knows. */
+  vouched: ReadonlySet<string>;
+  /** The server's own look at the settings, where that goes on meanwhile; see lib/tuning/check.ts. */
+  checking: Promise<unknown>;
   timeoutMs: number;
 }
 
@@ -70,33 +79,46 @@ export async function createInstance(operation: Operation, wishes: CreateWishes)
   await task.step('initdb', async () => {
     await initdb(installation, { dataDirectory: paths.data, locale: wishes.locale, signal: task.signal });
   });
-  writeFileForGood(
-    join(paths.data, 'postgresql.conf'),
-    renderConfiguration(plan, { template: wishes.template.name, instance: name }),
-  );
+  await wishes.checking;
+  const template = wishes.template.name;
+  writeFileForGood(join(paths.data, planFile), renderPlan(plan, { template, instance: name }));
+  writeFileForGood(join(paths.data, 'postgresql.conf'), renderMainConfiguration(name));
   writeAccessRules(paths);
 
-  const record = describe(wishes, { port, plan, paths });
+  const planned = describe(wishes, { port, plan, paths });
   const syncing = syncDataDirectory(installation, paths.data, task.signal);
   syncing.catch(() => undefined); // told below; the start must not be left alone meanwhile
-  await launch(task, installation, paths, record, { archiveFolder, timeoutMs: wishes.timeoutMs });
-  await makeRoleAndDatabase(operation, paths, record);
+  await launch(task, installation, paths, planned, { archiveFolder, timeoutMs: wishes.timeoutMs });
+  const sharedMemoryBytes = await makeRoleAndDatabase(operation, paths, planned);
+  const { committedBytes, stressBytes } = withSharedMemory(plan, sharedMemoryBytes ?? plan.sharedMemoryBytes);
+  const record = { ...planned, committedBytes, stressBytes };
   await syncing;
   await startInstance(task, installation, paths, record, { archiveFolder, timeoutMs: wishes.timeoutMs });
   await wishes.fill(record);
+  operation.leases.revise(port, leaseHolderOf(places, record));
   writeRecord(places, record);
   return record;
 }
 
-/** The settings and the memory of a new instance beside those that are there. @throws MEMORY_BUDGET */
+/** What a plan is made of, beside the host and its other instances. */
+export type TuningWishes = Pick<
+  CreateWishes,
+  'template' | 'installation' | 'tuning' | 'budgetShare' | 'overcommit' | 'vouched'
+>;
+
+/**
+ * The settings and the memory of an instance beside the others that are there.
+ * @param itself its id, where it is one of those that are there already
+ * @throws MEMORY_BUDGET, BAD_SETTING
+ */
 export function planFor(
-  { leases }: Pick<Operation, 'leases'>,
-  { template, installation, tuning }: Omit<CreateWishes, 'prepareArchive' | 'fill'>,
+  { places, leases }: Pick<Operation, 'places' | 'leases'>,
+  { template, installation, tuning: wishes, budgetShare, overcommit, vouched }: TuningWishes,
+  { id: itself, own }: { id?: string; own?: PlanInput['own'] } = {},
 ): Plan {
-  const others = leases
-    .all()
-    .map(({ instance, committedBytes }) => ({ name: instance, committedBytes: committedBytes ?? 0 }));
-  return planInstance({ host: readHostFacts(), template, major: installation.major, others, wishes: tuning });
+  const others = claimsOf(places, leases).filter(({ id }) => id !== itself);
+  const input = { host: readHostFacts(), template, major: installation.major, others, wishes };
+  return planInstance({ ...input, budgetShare, overcommit, vouched, ...(own && { own }) });
 }
 
 /** Memory and port are planned with the host's other instances held still. */
@@ -111,6 +133,8 @@ async function reserve(operation: Operation, wishes: CreateWishes): Promise<{ pl
       instance: wishes.name,
       root: places.root,
       committedBytes: plan.committedBytes,
+      stressBytes: plan.stressBytes,
+      overcommit: wishes.overcommit,
     };
     const port = await leases.take(holder, wishes.port ?? wishes.range, (candidate) => {
       journal.intend({ kind: 'lease', port: candidate, instanceId: wishes.id });
@@ -123,7 +147,7 @@ function describe(
   wishes: CreateWishes,
   { port, plan, paths }: { port: Port; plan: Plan; paths: InstancePaths },
 ): InstanceRecord {
-  const { id, name, installation, template, tuning } = wishes;
+  const { id, name, installation, template, tuning, overcommit } = wishes;
   return {
     schema: 1,
     id,
@@ -133,25 +157,34 @@ function describe(
     version: installation.major,
     bindir: installation.bindir,
     template: template.name,
+    ...(isShipped(template) ? {} : { templateFile: template.path }),
     systemIdentifier: systemIdentifierOf(paths.data) ?? '',
     role: wishes.role ?? defaultDatabase(name),
     database: wishes.database ?? defaultDatabase(name),
     maxConnections: plan.maxConnections,
     committedBytes: plan.committedBytes,
+    stressBytes: plan.stressBytes,
+    ...(overcommit ? { overcommit } : {}),
     wishes: tuning,
   };
 }
 
-async function makeRoleAndDatabase(operation: Operation, paths: InstancePaths, record: InstanceRecord): Promise<void> {
+/** @returns the shared memory that the server says it takes, in bytes; undefined before PostgreSQL 15 */
+async function makeRoleAndDatabase(
+  operation: Operation,
+  paths: InstancePaths,
+  record: InstanceRecord,
+): Promise<number | undefined> {
   const { task } = operation;
   const password = randomBytes(24).toString('base64url');
   writeFileForGood(paths.password, `${password}\n`);
-  await task.step('role and database', async () => {
+  return await task.step('role and database', async () => {
     const limits = { signal: task.signal, timeoutMs: 60_000 };
-    await withClient({ ...asSuperuser(paths, record), ...limits }, async (client) => {
+    return await withClient({ ...asSuperuser(paths, record), ...limits }, async (client) => {
       const role = identifier(record.role);
       await client.query(`create role ${role} login password ${literal(scramVerifier(password))}`);
       await client.query(`create database ${identifier(record.database)} owner ${role}`);
+      return await askSharedMemory(client);
     });
   });
 }

@@ -25,6 +25,12 @@ const recordSchema = z.object({
   database: z.string(),
   maxConnections: z.number(),
   committedBytes: z.number(),
+  /** What it may take at a busy moment; absent in records of before it was counted. */
+  stressBytes: z.number().optional(),
+  /** True when it was allowed to pass the host's budget. */
+  overcommit: z.boolean().optional(),
+  /** The template's file, where it is one of the operator's own. */
+  templateFile: z.string().optional(),
   /** What the operator asked for beyond the template, so that it can be planned again. */
   wishes: z.object({
     maxConnections: z.number().optional(),

@@ -4,7 +4,7 @@ import { AppError } from '../errors.ts';
 import { nowIso } from '../host/clock.ts';
 import { listFolder, readJson, readText } from '../host/files.ts';
 import { ensureFolder, removeFile } from '../host/folders.ts';
-import { createFileForGood } from '../host/for-good.ts';
+import { createFileForGood, writeFileForGood } from '../host/for-good.ts';
 import { isBindable, listenerOn, type Port } from '../host/ports.ts';
 import { dataOwner } from '../host/users.ts';
 
@@ -21,6 +21,10 @@ const leaseSchema = z.object({
   user: z.string(),
   /** Memory that the instance may commit, so that every root and user can plan for the whole host. */
   committedBytes: z.number().optional(),
+  /** What it may take at a busy moment. */
+  stressBytes: z.number().optional(),
+  /** Whether it was allowed to pass the host's budget. */
+  overcommit: z.boolean().optional(),
   since: z.string(),
 });
 
@@ -54,8 +58,11 @@ export function parseRange(text: string): PortRange {
   return range;
 }
 
+/** What memory the holder of a lease may take. */
+export type MemoryClaim = Pick<Lease, 'committedBytes' | 'stressBytes' | 'overcommit'>;
+
 /** Whom a port is leased for, as a lease file says it. */
-export type LeaseHolder = Pick<Lease, 'purpose' | 'instanceId' | 'instance' | 'root' | 'committedBytes'>;
+export type LeaseHolder = Pick<Lease, 'purpose' | 'instanceId' | 'instance' | 'root'> & MemoryClaim;
 
 /**
  * The ports held on this host. All users and roots share one folder of lease files, `PORT.json`; a file is made by linking
@@ -116,6 +123,14 @@ export class Leases {
     const lease = this.find(port);
     if (lease !== undefined && lease.instanceId !== holder.instanceId)
       throw portInUse(port, describeLease(lease), moveHint);
+  }
+
+  /** Says anew what memory the holder of a lease may take; a lease that is not there, or another's, is left alone. */
+  revise(port: Port, { instanceId, committedBytes, stressBytes, overcommit }: LeaseHolder): void {
+    const lease = this.find(port);
+    if (lease?.instanceId !== instanceId) return;
+    const revised: Lease = { ...lease, committedBytes, stressBytes, overcommit };
+    writeFileForGood(this.file(port), `${JSON.stringify(revised)}\n`, 0o644);
   }
 
   /** Gives a port back. One that somebody else holds is left alone. */

@@ -7,35 +7,55 @@ export interface SettingPlace {
   line: number;
 }
 
+/** A line of the configuration that sets something. */
+export interface SettingLine extends SettingPlace {
+  /** In lower case. */
+  name: string;
+  /** Without its quotes. */
+  value: string;
+}
+
 /**
  * Where a data directory's configuration sets something: the last place, which is the one in force. postgresql.conf with
  * all that it includes, then postgresql.auto.conf, as the server reads them.
  */
 export function settingPlace(dataDirectory: string, setting: string): SettingPlace | undefined {
+  const found = settingLines(dataDirectory).findLast(({ name }) => name === setting.toLowerCase());
+  return found && { file: found.file, line: found.line };
+}
+
+/** Every line of a data directory's configuration that sets something, in the server's order: the last one of a name wins. */
+export function settingLines(dataDirectory: string): SettingLine[] {
   const files = ['postgresql.conf', 'postgresql.auto.conf'].map((name) => join(dataDirectory, name));
-  return files.flatMap((file) => placesIn(file, setting.toLowerCase(), 0)).at(-1);
+  return files.flatMap((file) => linesOf(file, 0));
 }
 
 /** As deep as the server follows includes (CONF_FILE_MAX_DEPTH in PostgreSQL's conffiles.h). */
 const deepest = 10;
 
-function placesIn(file: string, setting: string, depth: number): SettingPlace[] {
+function linesOf(file: string, depth: number): SettingLine[] {
   if (depth > deepest) return [];
-  return (readText(file) ?? '').split('\n').flatMap((text, index) => {
-    const [, name = '', value = ''] = /^\s*([\w.]+)\s*=?\s*('(?:[^']|'')*'|[^\s#]*)/.exec(text) ?? [];
-    const included = resolve(dirname(file), value.replace(/^'|'$/g, ''));
-    switch (name.toLowerCase()) {
+  return (readText(file) ?? '').split('\n').flatMap((text, index): SettingLine[] => {
+    const [, written = '', value = ''] = /^\s*([\w.]+)\s*=?\s*('(?:[^']|'')*'|[^\s#]*)/.exec(text) ?? [];
+    const name = written.toLowerCase();
+    const included = resolve(dirname(file), unquote(value));
+    switch (name) {
+      case '':
+        return [];
       case 'include':
       case 'include_if_exists':
-        return placesIn(included, setting, depth + 1);
+        return linesOf(included, depth + 1);
       case 'include_dir':
         return listFolder(included)
           .filter((entry) => /^[^.].*\.conf$/.test(entry))
-          .flatMap((entry) => placesIn(join(included, entry), setting, depth + 1));
-      case setting:
-        return [{ file, line: index + 1 }];
+          .flatMap((entry) => linesOf(join(included, entry), depth + 1));
       default:
-        return [];
+        return [{ name, value: unquote(value), file, line: index + 1 }];
     }
   });
+}
+
+/** A quote inside quotes is doubled. */
+function unquote(value: string): string {
+  return value.startsWith("'") ? value.slice(1, -1).replaceAll("''", "'") : value;
 }

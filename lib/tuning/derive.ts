@@ -1,6 +1,6 @@
 import { givenFactor, templateReason, type Given } from './given.ts';
 import { clamp, roundDown, type Fit } from './fit.ts';
-import { busyConnections, committedBytes, workMemUses } from './memory.ts';
+import { busyConnections, committedBytes, connectionBytes, workMemUses } from './memory.ts';
 import { formatSize, GB, humanBytes, MB } from './sizes.ts';
 import type { PlanInput, PlannedSetting, Workload } from './types.ts';
 import { budgetOf } from './budget.ts';
@@ -33,7 +33,8 @@ type Row = [name: string, value: string | number, reason: string];
 
 function connections({ major, template }: PlanInput, { shape }: Fit): Row[] {
   const asked = template.connections;
-  const lowered = shape.maxConnections < asked ? `, lowered from ${asked}: 5 MB each must fit` : '';
+  const each = humanBytes(connectionBytes(shape));
+  const lowered = shape.maxConnections < asked ? `, lowered from ${asked}: ${each} each must fit` : '';
   const rows: Row[] = [
     ['max_connections', shape.maxConnections, `${templateReason(template, `connections ${asked}`)}${lowered}`],
     ['superuser_reserved_connections', 3, 'the default: a way in for the superuser when all slots are taken'],
@@ -61,7 +62,7 @@ function memory(input: PlanInput, given: Given, fit: Fit): Row[] {
     [
       'shared_buffers',
       formatSize(shape.sharedBuffersBytes),
-      `what ${allowed} leave after ${shape.maxConnections} connections × 5 MB and autovacuum, at most 40 % of them`,
+      `what ${allowed} leave after ${shape.maxConnections} connections × ${humanBytes(connectionBytes(shape))} and autovacuum, at most 40 % of them`,
     ],
     [
       'huge_pages',

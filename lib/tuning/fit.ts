@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts';
 import { allowanceOf, budgetOf } from './budget.ts';
 import { givenBytes, givenNumber, type Given } from './given.ts';
-import { committedBytes, connectionsWithin, sharedBuffersWithin, type ServerShape } from './memory.ts';
+import { committedBytes, connectionBytes, connectionsWithin, sharedBuffersWithin, type ServerShape } from './memory.ts';
 import { humanBytes, MB } from './sizes.ts';
 import type { PlanInput } from './types.ts';
 
@@ -132,7 +132,8 @@ function tooMuch(input: PlanInput, given: Given, shape: ServerShape, allowanceBy
   const { maxConnections, sharedBuffersBytes } = shape;
   const neededBytes = leastAllowance(input, given, { maxConnections, sharedBuffersBytes });
   const fewer = connectionsWithin(allowanceBytes, shape);
-  const what = `${maxConnections} connections (5 MB each) with ${humanBytes(sharedBuffersBytes)} of shared_buffers`;
+  const each = humanBytes(connectionBytes(shape));
+  const what = `${maxConnections} connections (${each} each) with ${humanBytes(sharedBuffersBytes)} of shared_buffers`;
   const limit = `this instance may commit ${humanBytes(allowanceBytes)} of the ${humanBytes(leftBytes)} that are left`;
   const hint =
     neededBytes <= leftBytes

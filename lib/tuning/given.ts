@@ -1,5 +1,7 @@
 import { AppError } from '../errors.ts';
-import { checkWish, versionObjection } from './guards.ts';
+import { checkWish, unknownName, versionObjection } from './guards.ts';
+import { settingVersions } from './names.ts';
+import { badTemplate } from './template-file.ts';
 import { parseSize, spellSize } from './sizes.ts';
 import type { PlanInput } from './types.ts';
 
@@ -7,6 +9,10 @@ import type { PlanInput } from './types.ts';
 export interface GivenSetting {
   value: string;
   reason: string;
+  /** Where it stands, for the operator's own lines in postgresql.conf. */
+  ownPlace?: string;
+  /** True for those lines of theirs that neither template nor wishes speak of. */
+  ownOnly?: boolean;
 }
 
 export type Given = ReadonlyMap<string, GivenSetting>;
@@ -24,19 +30,26 @@ const bareUnits: Record<string, number> = {
 const automatic = ['wal_buffers', 'autovacuum_work_mem'];
 
 /**
- * What template and wishes say, wishes last. A template serves all versions, so what this one lacks is left out with a
+ * What template, wishes and the operator's own lines say, these last, as the server reads them. A template serves all versions, so what this one lacks is left out with a
  * warning; a wish is for this server.
- * @throws BAD_SETTING for a wish that cannot be granted
+ * @throws BAD_SETTING for a wish that cannot be granted, BAD_TEMPLATE for a name that no server knows
  */
-export function collectGiven({ template, wishes, major }: PlanInput, warnings: string[]): Given {
+export function collectGiven({ template, wishes, major, vouched, own }: PlanInput, warnings: string[]): Given {
   const given = new Map<string, GivenSetting>();
+  const isUnknown = (name: string): boolean =>
+    !name.includes('.') && settingVersions(name) === undefined && vouched?.has(name) !== true;
+  const unknown = Object.keys(template.settings).filter(isUnknown);
+  if (unknown.length > 0) {
+    const problems = unknown.map((name) => ({ line: template.lines[name] ?? 0, text: unknownName(name).message }));
+    throw badTemplate(template.path, problems);
+  }
   for (const [name, value] of Object.entries(template.settings)) {
     const objection = versionObjection(name, major);
     if (objection !== undefined) warnings.push(`template ${template.name}: ${objection.message}; left out`);
     else given.set(name, { value: spell(name, value), reason: templateReason(template, template.comments[name]) });
   }
   for (const [name, value] of Object.entries(wishes.settings ?? {})) {
-    checkWish(name, value, major, template.durable);
+    checkWish(name, value, major, template.durable, isUnknown(name));
     given.set(name, { value: spell(name, value), reason: 'asked for with --set' });
   }
   if (wishes.maxConnections !== undefined) {
@@ -51,6 +64,10 @@ export function collectGiven({ template, wishes, major }: PlanInput, warnings: s
       );
     }
     given.set('max_connections', { value: String(wishes.maxConnections), reason: 'asked for with --max-connections' });
+  }
+  for (const [name, { value, place }] of Object.entries(own ?? {})) {
+    const reason = `your own line wins: ${place}`;
+    given.set(name, { value: spell(name, value), reason, ownPlace: place, ownOnly: !given.has(name) });
   }
   return given;
 }

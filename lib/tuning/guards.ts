@@ -58,7 +58,6 @@ export function objectionTo(name: string, value: string): Objection | undefined 
   if (owner !== undefined) {
     return { message: `${name} is not for templates or --set: ${decidedBy[owner]}`, hint: `leave ${name} out` };
   }
-  if (!name.includes('.') && settingVersions(name) === undefined) return unknownName(name);
   if (/[\0-\x1f\x7f]/.test(value)) {
     return { message: `the value of ${name} holds a line break or control character`, hint: 'write it in one line' };
   }
@@ -68,8 +67,9 @@ export function objectionTo(name: string, value: string): Objection | undefined 
   return undefined;
 }
 
-function unknownName(name: string): Objection {
-  const meant = nearest(name, settingNames);
+/** What to say of a name that is in none of our lists, and in none of a server's. */
+export function unknownName(name: string, known: readonly string[] = settingNames): Objection {
+  const meant = nearest(name, known);
   return {
     message: `PostgreSQL has no setting "${name}"${meant === undefined ? '' : `; did you mean ${meant}?`}`,
     hint: 'the server’s own list is: SELECT name, short_desc FROM pg_settings',
@@ -88,8 +88,12 @@ function isOff(value: string): boolean {
 }
 
 /** Refuses a wish that no server of this major could take, or that the template's promise forbids. @throws BAD_SETTING */
-export function checkWish(name: string, value: string, major: number, durable: boolean): void {
-  const objection = objectionTo(name, value) ?? versionObjection(name, major) ?? lossObjection(name, value, durable);
+export function checkWish(name: string, value: string, major: number, durable: boolean, isUnknown: boolean): void {
+  const objection =
+    objectionTo(name, value) ??
+    (isUnknown ? unknownName(name) : undefined) ??
+    versionObjection(name, major) ??
+    lossObjection(name, value, durable);
   if (objection !== undefined) throw new AppError('BAD_SETTING', objection.message, { hint: objection.hint });
 }
 

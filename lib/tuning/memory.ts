@@ -18,10 +18,13 @@ export interface ServerShape {
 }
 
 /**
- * What one connection's process costs before it sorts anything: below 2 MB where huge pages keep page tables small
- * (anarazel, "Measuring the Memory Overhead of a Postgres Connection", 2020), up to 10 MB with warm caches.
+ * What one connection's process costs before it sorts anything, its page tables aside: measured under pgbench (docs/memory.md),
+ * and what anarazel found ("Measuring the Memory Overhead of a Postgres Connection", 2020). Thousands of tables make it more.
  */
-export const backendBytes = 5 * MB;
+export const backendBytes = 2 * MB;
+
+/** Every process maps all of shared_buffers in the end: 8 bytes of page table for each page of 4 kB. */
+const pageTableShare = 8 / 4096;
 
 /**
  * Shared memory as `postgres -C shared_memory_size` reports it for 15 to 18, too high by 2 MB or 1 %: shared_buffers with their
@@ -41,17 +44,26 @@ export function committedBytes(shape: ServerShape): number {
 
 function exactCommitted(shape: ServerShape): number {
   const { maxConnections, autovacuumWorkers, autovacuumWorkMemBytes } = shape;
-  return sharedMemoryBytes(shape) + maxConnections * backendBytes + autovacuumWorkers * autovacuumWorkMemBytes;
+  return (
+    sharedMemoryBytes(shape) + maxConnections * connectionBytes(shape) + autovacuumWorkers * autovacuumWorkMemBytes
+  );
 }
 
 /** The largest shared_buffers with which the server commits no more than `limitBytes`; may be negative. */
 export function sharedBuffersWithin(limitBytes: number, shape: ServerShape): number {
-  return (limitBytes - exactCommitted({ ...shape, sharedBuffersBytes: 0 })) / sharedBuffersFactor(shape.major);
+  const perByte = sharedBuffersFactor(shape.major) + shape.maxConnections * pageTableShare;
+  return (limitBytes - exactCommitted({ ...shape, sharedBuffersBytes: 0 })) / perByte;
 }
 
 /** The most connections with which the server commits no more than `limitBytes`; may be negative. */
 export function connectionsWithin(limitBytes: number, shape: ServerShape): number {
-  return Math.floor((limitBytes - exactCommitted({ ...shape, maxConnections: 0 })) / (backendBytes + slotBytes(shape)));
+  const perConnection = connectionBytes(shape) + slotBytes(shape);
+  return Math.floor((limitBytes - exactCommitted({ ...shape, maxConnections: 0 })) / perConnection);
+}
+
+/** What one connection costs with these shared_buffers, in bytes. */
+export function connectionBytes({ sharedBuffersBytes }: Pick<ServerShape, 'sharedBuffersBytes'>): number {
+  return backendBytes + sharedBuffersBytes * pageTableShare;
 }
 
 function sharedBuffersFactor(major: number): number {

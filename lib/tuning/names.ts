@@ -136,11 +136,10 @@ export function settingVersions(name: string): SettingVersions | undefined {
   return versions.get(name);
 }
 
-/** True when a server of this major takes the name: extensions' own (with a dot) always, and any that we cannot know yet. */
+/** False for a name that other majors have and this one has not; of a name that none has, the server itself must be asked. */
 export function majorHasSetting(name: string, major: number): boolean {
-  if (name.includes('.')) return true;
   const known = versions.get(name);
-  return known === undefined ? major > newestMajor : known.since <= major && major <= known.until;
+  return known === undefined || (known.since <= major && major <= known.until);
 }
 
 export const settingNames: readonly string[] = [...versions.keys()];

@@ -1,15 +1,15 @@
 import { AppError } from '../errors.ts';
-import { budgetOf } from './budget.ts';
+import { budgetOf, budgetWords, stressSum, stressWarning } from './budget.ts';
 import { derive, workMemOf } from './derive.ts';
 import { fitServer, type Fit } from './fit.ts';
-import { collectGiven, givenBytes, givenNumber, type Given } from './given.ts';
+import { collectGiven, givenBytes, givenNumber, type Given, type GivenSetting } from './given.ts';
 import { givesUpDurability } from './guards.ts';
-import { committedBytes, stressBytes } from './memory.ts';
+import { committedBytes, sharedMemoryBytes, stressBytes } from './memory.ts';
 import { majorHasSetting } from './names.ts';
 import { humanBytes } from './sizes.ts';
 import type { Plan, PlanInput, PlannedSetting } from './types.ts';
 
-export type { Neighbour, Plan, PlanInput, PlannedSetting, Wishes } from './types.ts';
+export type { Neighbour, OwnSetting, Plan, PlanInput, PlannedSetting, Wishes } from './types.ts';
 
 /**
  * Decides the configuration of one instance beside the others of its host. What was asked for wins over the template, that
@@ -26,6 +26,7 @@ export function planInstance(input: PlanInput): Plan {
     settings,
     maxConnections: fit.shape.maxConnections,
     memoryBytes: fit.allowanceBytes,
+    sharedMemoryBytes: Math.ceil(sharedMemoryBytes(fit.shape)),
     committedBytes: committedBytes(fit.shape),
     stressBytes: stressOf(input, given, fit, settings),
     budgetBytes,
@@ -37,15 +38,34 @@ export function planInstance(input: PlanInput): Plan {
   return plan;
 }
 
+/** The plan's figures with its shared memory as the server itself reports it. */
+export function withSharedMemory(plan: Plan, sharedMemoryBytes: number): Plan {
+  const more = sharedMemoryBytes - plan.sharedMemoryBytes;
+  return {
+    ...plan,
+    sharedMemoryBytes,
+    committedBytes: plan.committedBytes + more,
+    stressBytes: plan.stressBytes + more,
+  };
+}
+
 /** What was given takes the place of what was derived; the rest of it comes after. */
 function merge(derived: PlannedSetting[], given: Given, major: number): PlannedSetting[] {
   const names = new Set(derived.map(({ name }) => name));
+  // An operator's line about what the plan does not touch counts, and is nothing to show.
   const more = [...given]
-    .filter(([name]) => !names.has(name))
-    .map(([name, { value, reason }]) => ({ name, value, reason }));
-  return [...derived.map((setting) => ({ ...setting, ...given.get(setting.name) })), ...more].filter(({ name }) =>
-    majorHasSetting(name, major),
-  );
+    .filter(([name, { ownOnly }]) => !names.has(name) && ownOnly !== true)
+    .map(([name, setting]) => ({ name, ...shown(setting) }));
+  const all: PlannedSetting[] = derived.map((setting) => ({
+    ...setting,
+    ...shown(given.get(setting.name) ?? setting),
+  }));
+  all.push(...more);
+  return all.filter(({ name }) => majorHasSetting(name, major));
+}
+
+function shown({ value, reason, ownPlace }: Omit<PlannedSetting, 'name'> | GivenSetting): Omit<PlannedSetting, 'name'> {
+  return { value, reason, ...(ownPlace !== undefined && { ownPlace }) };
 }
 
 function stressOf(input: PlanInput, given: Given, fit: Fit, settings: PlannedSetting[]): number {
@@ -73,14 +93,17 @@ function numberIn(settings: PlannedSetting[], name: string): number {
   return Number(settings.find((setting) => setting.name === name)?.value ?? 0);
 }
 
-function cautions({ host, template }: PlanInput, given: Given, plan: Plan): string[] {
+function cautions(input: PlanInput, given: Given, plan: Plan): string[] {
+  const { host, template } = input;
   const cautions: string[] = [];
-  if (plan.stressBytes > host.memoryBytes - plan.othersBytes) {
-    cautions.push(
-      `at a busy moment this instance may take ${humanBytes(plan.stressBytes)}, more than the ` +
-        `${humanBytes(Math.max(0, host.memoryBytes - plan.othersBytes))} that the others leave: lower work_mem or max_connections`,
-    );
+  const sumBytes = plan.committedBytes + plan.othersBytes;
+  if (sumBytes > plan.budgetBytes) {
+    const sum = `all instances of this host commit ${humanBytes(sumBytes)} with this one`;
+    const limit = `the budget is ${humanBytes(plan.budgetBytes)} (${budgetWords(budgetOf(input))})`;
+    cautions.push(`--overcommit: ${sum}, and ${limit}`);
   }
+  const stressBytes = plan.stressBytes + stressSum(input.others);
+  if (stressBytes > host.memoryBytes) cautions.push(stressWarning(stressBytes, host.memoryBytes));
   const commit = given.get('synchronous_commit')?.value;
   if (template.durable && commit !== undefined && givesUpDurability('synchronous_commit', commit)) {
     cautions.push(

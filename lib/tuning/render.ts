@@ -2,32 +2,44 @@ import type { Plan, PlannedSetting } from './types.ts';
 
 /** The file beside postgresql.conf that holds what the tool itself decides. */
 export const ownFile = 'pg-manage.conf';
+/** The file beside postgresql.conf that holds the plan. */
+export const planFile = 'pg-manage.tuning.conf';
+export const planInclude = `include '${planFile}'`;
 
-/**
- * The text of postgresql.conf. Reasons stand above their settings, so that a long one does not push the next value out of
- * sight.
- */
-export function renderConfiguration(
-  plan: Plan,
-  { template, instance }: { template: string; instance: string },
-): string {
+/** The text of postgresql.conf, which is the operator's: between what is planned and what the tool must have its way in. */
+export function renderMainConfiguration(instance: string): string {
   return [
-    ...comment(`PostgreSQL settings of the instance ${instance}, planned by pg-manage from the template ${template}.`),
     ...comment(
-      'You may edit this file: the tool writes it when the instance is created and when it is asked to tune it.',
+      `PostgreSQL settings of the instance ${instance}. This file is yours: pg-manage only sees to its includes.`,
     ),
+    ...comment('The planned settings, each with its reason; written by --action tune:'),
+    planInclude,
     '',
-    ...plan.settings.flatMap(renderSetting),
-    ...comment(
-      'What the tool itself decides (port, sockets, archive) is in this file. It is rewritten at every start and',
-    ),
-    ...comment('comes last, so that it wins: change nothing there.'),
+    ...comment('Your own settings go here. They win over the planned ones, and tuning counts with them.'),
+    '',
+    ...comment('What the tool itself decides (port, sockets, archive). It comes last, so that it wins:'),
     `include '${ownFile}'`,
     '',
   ].join('\n');
 }
 
-function renderSetting({ name, value, reason }: PlannedSetting): string[] {
+/**
+ * The text of the plan's file. An operator's own line is left to stand where it does. Reasons stand above their settings, so that a long one does not push the next value out of
+ * sight.
+ */
+export function renderPlan(plan: Plan, { template, instance }: { template: string; instance: string }): string {
+  return [
+    ...comment(`What pg-manage has planned for the instance ${instance} from the template ${template}.`),
+    ...comment(
+      'Written when the instance is created and by --action tune: your own lines belong into postgresql.conf.',
+    ),
+    '',
+    ...plan.settings.flatMap(renderSetting),
+  ].join('\n');
+}
+
+function renderSetting({ name, value, reason, ownPlace }: PlannedSetting): string[] {
+  if (ownPlace !== undefined) return [...comment(`${name}: ${reason}`), ''];
   return [...comment(reason), `${name} = ${quote(value)}`, ''];
 }
 

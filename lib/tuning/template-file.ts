@@ -3,7 +3,8 @@ import * as z from 'zod';
 import { AppError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { givesUpDurability, objectionTo } from './guards.ts';
-import { parseSize } from './sizes.ts';
+import { settingVersions } from './names.ts';
+import { type Bytes, parseSize } from './sizes.ts';
 import { workloads, type MemoryWish, type Template } from './types.ts';
 
 export type TemplateText = Omit<Template, 'name' | 'path'>;
@@ -19,6 +20,7 @@ const shape = z.strictObject({
   description: z.string().min(1, 'must say what the template is for'),
   workload: z.enum(workloads),
   memory: z.string().transform(readMemory),
+  least: z.string().transform(readSize).optional(),
   connections: wholeNumber(10, 10_000),
   reserved: wholeNumber(0, 100).optional(),
   durable: z
@@ -32,7 +34,7 @@ const shape = z.strictObject({
 
 const keys = Object.keys(shape.shape);
 
-interface Problem {
+export interface Problem {
   line: number;
   text: string;
 }
@@ -59,16 +61,24 @@ export function parseTemplate(path: string, text: string): TemplateText {
       parsed.error.issues.flatMap((issue) => explain(issue, (at) => lineOf(keyOffset(document, at)))),
     );
   }
-  const { reserved, ...template } = parsed.data;
+  const { reserved, least, ...template } = parsed.data;
   const refused = Object.entries(template.settings).flatMap(([name, value]): Problem[] => {
     const fault = faultOf(name, value, template.durable);
     return fault === undefined ? [] : [{ line: lineOf(keyOffset(document, ['settings', name])), text: fault }];
   });
   if (refused.length > 0) throw badTemplate(path, refused);
-  return { ...template, ...(reserved !== undefined && { reserved }), comments: commentsOf(document) };
+  const lineOfSetting = (name: string): [string, number] => [name, lineOf(keyOffset(document, ['settings', name]))];
+  return {
+    ...template,
+    ...(reserved !== undefined && { reserved }),
+    ...(least !== undefined && { least }),
+    comments: commentsOf(document),
+    lines: Object.fromEntries(Object.keys(template.settings).map(lineOfSetting)),
+  };
 }
 
-function badTemplate(path: string, problems: Problem[]): AppError {
+/** Every fault of a template with its line, the first of them in the message. */
+export function badTemplate(path: string, problems: Problem[]): AppError {
   const told = problems.toSorted((a, b) => a.line - b.line).map(({ line, text }) => `${path}:${line}: ${text}`);
   const more = told.length > 1 ? ` (and ${told.length - 1} more)` : '';
   return new AppError('BAD_TEMPLATE', `${told[0]}${more}`, {
@@ -87,7 +97,7 @@ function explain(issue: z.core.$ZodIssue, lineOf: (path: Path) => number): Probl
   return issue.keys.map((key) => {
     const meant = nearest(key, keys);
     const advice = meant === undefined ? `known are ${keys.join(', ')}` : `did you mean ${meant}?`;
-    const isSetting = meant === undefined && objectionTo(key, '') === undefined;
+    const isSetting = meant === undefined && (settingVersions(key) !== undefined || key.includes('.'));
     return {
       line: lineOf([...issue.path, key]),
       text: `unknown key "${key}"; ${isSetting ? 'it goes below settings:' : advice}`,
@@ -126,6 +136,15 @@ function commentsOf(document: Document): Record<string, string> {
       isScalar(key) && isScalar(value) && value.comment ? [[String(key.value), value.comment.trim()]] : [],
     ),
   );
+}
+
+function readSize(text: string, context: z.RefinementCtx): Bytes {
+  try {
+    return parseSize(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: `"${text}" is no size like 128MB` });
+    return z.NEVER;
+  }
 }
 
 function readMemory(text: string, context: z.RefinementCtx): MemoryWish {

@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { listCallersFolder, readCallersFile } from '../host/callers-files.ts';
 import { isMissing } from '../host/files.ts';
@@ -25,6 +25,11 @@ export function loadTemplate(nameOrPath: string): Template {
   const isPath = nameOrPath.includes('/') || /\.ya?ml$/.test(nameOrPath);
   const path = isPath ? nameOrPath : pathOf(nameOrPath);
   return { name: basename(path).replace(/\.ya?ml$/, ''), path, ...parseTemplate(path, readTemplate(path)) };
+}
+
+/** True for the templates that come with the tool, and those put beside them: `--template` finds them by name. */
+export function isShipped({ path }: Pick<Template, 'path'>): boolean {
+  return dirname(path) === templateFolder;
 }
 
 function pathOf(name: string): string {

@@ -21,6 +21,8 @@ export interface Template {
   description: string;
   workload: Workload;
   memory: MemoryWish;
+  /** With less it is not of the use that it is meant for: refused rather than squeezed further. */
+  least?: Bytes;
   /** max_connections. */
   connections: number;
   /** reserved_connections, PostgreSQL 16 and later. */
@@ -31,12 +33,16 @@ export interface Template {
   settings: Record<string, string>;
   /** The comment beside a setting, where there is one. */
   comments: Record<string, string>;
+  /** The line of the file on which a setting stands. */
+  lines: Record<string, number>;
 }
 
 /** Another instance of this host, running or not: what it may take is not there for a new one. */
 export interface Neighbour {
   name: string;
   committedBytes: number;
+  /** What it may take at a busy moment, where that was counted. */
+  stressBytes?: number | undefined;
 }
 
 export interface Wishes {
@@ -55,6 +61,20 @@ export interface PlanInput {
   major: number;
   others: readonly Neighbour[];
   wishes: Wishes;
+  /** What all instances may commit, of the host's memory: 0.8 for 80 %. */
+  budgetShare: number;
+  /** The operator's word that this instance may pass the budget. */
+  overcommit: boolean;
+  /** Names that our own table lacks and this very server knows. */
+  vouched?: ReadonlySet<string>;
+  /** What the operator has written into the instance's postgresql.conf: it comes after the plan, and wins. */
+  own?: Readonly<Record<string, OwnSetting>>;
+}
+
+export interface OwnSetting {
+  value: string;
+  /** Where it stands, in words. */
+  place: string;
 }
 
 export interface PlannedSetting {
@@ -63,6 +83,8 @@ export interface PlannedSetting {
   value: string;
   /** Who decided, or the formula in words with its numbers; one line. */
   reason: string;
+  /** Where the operator's own line stands that wins over the plan: the plan's file leaves the setting out. */
+  ownPlace?: string;
 }
 
 export interface Plan {
@@ -70,6 +92,8 @@ export interface Plan {
   maxConnections: number;
   /** What this instance may commit. */
   memoryBytes: number;
+  /** The part of what it commits that is shared memory: by formula, or as the server itself reports it. */
+  sharedMemoryBytes: number;
   /** What it takes before any query runs: shared memory, every connection's process, autovacuum. */
   committedBytes: number;
   /** What it may take while its connections sort and hash. Not limited, only warned of. */

@@ -6,6 +6,7 @@ import { bytes, GB, MB } from '../../../lib/tuning/sizes.ts';
 import { told } from './findings.ts';
 
 const well: MachineFacts = {
+  budgetShare: 0.8,
   installations: [{ bindir: '/usr/lib/postgresql/15/bin', major: 15, version: '15.18' }],
   incomplete: [],
   missing: [],

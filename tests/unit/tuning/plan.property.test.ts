@@ -9,6 +9,8 @@ import { loadTemplate, templateNames } from '../../../lib/tuning/templates.ts';
 const templates = templateNames().map(loadTemplate);
 const majors = [13, 14, 15, 16, 17, 18];
 
+const usual = { budgetShare: 0.8, overcommit: false };
+
 const anyMemory = fc
   .oneof(fc.integer({ min: 256 * MB, max: 8 * GB }), fc.integer({ min: 256 * MB, max: 512 * GB }))
   .map(bytes);
@@ -33,6 +35,8 @@ const anyInput: fc.Arbitrary<PlanInput> = fc.record({
     maxLength: 8,
   }),
   wishes: anyWishes,
+  budgetShare: fc.constantFrom(0.5, 0.8, 1),
+  overcommit: fc.constant(false),
 });
 
 /** The plan, or undefined where the budget refuses. */
@@ -116,6 +120,7 @@ it('the same on small hosts, where connections are lowered one by one', () => {
           major: 15,
           others: [],
           wishes: {},
+          ...usual,
         });
       expect(sharedBuffers(at(size + more))).toBeGreaterThanOrEqual(sharedBuffers(at(size)));
     }),
@@ -150,7 +155,7 @@ it('instances planned one after another never commit more than the host’s budg
     fc.property(anyMemory, fc.integer({ min: 1, max: 16 }), sequence, (memoryBytes, cores, wanted) => {
       const others: Neighbour[] = [];
       for (const [index, one] of wanted.entries()) {
-        const plan = planOrRefuse({ ...one, host: { memoryBytes, cores }, others });
+        const plan = planOrRefuse({ ...one, host: { memoryBytes, cores }, others, ...usual });
         if (plan !== undefined) others.push({ name: `i${index}`, committedBytes: plan.committedBytes });
       }
       const sum = others.reduce((total, { committedBytes }) => total + committedBytes, 0);
@@ -169,6 +174,7 @@ it('ten of every template fit on a host of 24 GB', () => {
         major: 18,
         others,
         wishes: {},
+        ...usual,
       });
       expect(plan.maxConnections).toBe(template.connections);
       others.push({ name: `i${index}`, committedBytes: plan.committedBytes });

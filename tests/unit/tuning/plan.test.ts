@@ -11,6 +11,8 @@ function input(changes: Partial<PlanInput> & { template?: PlanInput['template'] 
     major: 15,
     others: [],
     wishes: {},
+    budgetShare: 0.8,
+    overcommit: false,
     ...changes,
   };
 }
@@ -39,7 +41,7 @@ describe('who decides', () => {
     expect([valueIn(plan, 'work_mem'), reasonIn(plan, 'work_mem')]).toEqual(['32MB', 'asked for with --set']);
     expect(valueIn(plan, 'log_lock_waits')).toBe('off');
     expect(reasonIn(plan, 'log_temp_files')).toBe('template production: sorts that did not fit into work_mem by far');
-    expect(reasonIn(plan, 'shared_buffers')).toContain('50 connections × 5 MB');
+    expect(reasonIn(plan, 'shared_buffers')).toContain('50 connections × 3');
   });
 
   it('names no setting twice', () => {
@@ -57,7 +59,7 @@ describe('who decides', () => {
     const plan = planInstance(input({ wishes: { settings: { shared_buffers: '16384', autovacuum_work_mem: '-1' } } }));
     expect(valueIn(plan, 'shared_buffers')).toBe('16384');
     expect(plan.committedBytes).toBeLessThan(plain.committedBytes);
-    expect(plan.committedBytes).toBeGreaterThan((128 + 250 + 3 * 100) * MB);
+    expect(plan.committedBytes).toBeGreaterThan((128 + 50 * 2.25 + 3 * 100) * MB);
   });
 });
 
@@ -143,7 +145,7 @@ describe('wishes that are refused', () => {
 });
 
 describe('the budget', () => {
-  const small = { memoryBytes: bytes(2 * GB), cores: 1 };
+  const small = { memoryBytes: bytes(1 * GB), cores: 1 };
 
   it('lowers a template’s connections to fit, and says so', () => {
     const plan = planInstance(input({ host: small }));
@@ -166,15 +168,15 @@ describe('the budget', () => {
 
   it('refuses when the others leave too little, with the numbers and the cheapest way out', () => {
     const others = [
-      { name: 'a', committedBytes: 1200 * MB },
-      { name: 'b', committedBytes: 400 * MB },
+      { name: 'a', committedBytes: 600 * MB },
+      { name: 'b', committedBytes: 200 * MB },
     ];
     const error = refusal(input({ host: small, others }));
     expect(error.code).toBe('MEMORY_BUDGET');
     expect(error.message).toContain(
-      "the budget is 1.6 GB (80 % of this host's 2 GB), 2 other instances have committed 1.6 GB",
+      "the budget is 819.2 MB (80 % of this host's 1 GB), 2 other instances have committed 800 MB",
     );
-    expect(error.hint).toContain('b holds 400 MB');
+    expect(error.hint).toContain('b holds 200 MB');
   });
 
   it('takes what is left when the template would take more', () => {
@@ -191,7 +193,7 @@ describe('the budget', () => {
   it('raises --memory to what a server needs', () => {
     const plan = planInstance(input({ wishes: { memoryBytes: MB } }));
     expect(valueIn(plan, 'shared_buffers')).toBe('16MB');
-    expect(plan.warnings.join()).toContain('would not let the server start');
+    expect(plan.warnings.join()).toContain('1 MB are too little');
   });
 
   it('warns of a work_mem that the host cannot bear', () => {

@@ -1,12 +1,13 @@
 import { expect, it } from '@jest/globals';
 import type { Plan } from '../../../lib/tuning/plan.ts';
-import { quote, renderConfiguration } from '../../../lib/tuning/render.ts';
+import { quote, renderMainConfiguration, renderPlan } from '../../../lib/tuning/render.ts';
 
 function planOf(settings: Plan['settings']): Plan {
   return {
     settings,
     maxConnections: 1,
     memoryBytes: 1,
+    sharedMemoryBytes: 1,
     committedBytes: 1,
     stressBytes: 1,
     budgetBytes: 1,
@@ -31,19 +32,32 @@ it.each([
   expect(quote(value)).toBe(quoted);
 });
 
-it('puts the reason above each setting and the include last', () => {
-  const text = renderConfiguration(planOf([{ name: 'work_mem', value: '4MB', reason: 'because' }]), {
+it('puts the reason above each setting', () => {
+  const text = renderPlan(planOf([{ name: 'work_mem', value: '4MB', reason: 'because' }]), {
     template: 'production',
     instance: 'client-a',
   });
   expect(text).toContain('\n# because\nwork_mem = 4MB\n');
   expect(text).toContain('instance client-a');
-  expect(text.trimEnd().split('\n').at(-1)).toBe("include 'pg-manage.conf'");
   expect(text.endsWith('\n')).toBe(true);
 });
 
+it("leaves a setting of the operator's own to their line", () => {
+  const own = { name: 'work_mem', value: '4MB', reason: 'your own line wins', ownPlace: 'postgresql.conf, line 7' };
+  const text = renderPlan(planOf([own]), { template: 't', instance: 'i' });
+  expect(text).toContain('# work_mem: your own line wins');
+  expect(text).not.toMatch(/^work_mem/m);
+});
+
+it("includes the plan first and what the tool decides last, so that the operator's lines win over the one alone", () => {
+  const lines = renderMainConfiguration('client-a').trimEnd().split('\n');
+  const includes = lines.filter((line) => line.startsWith('include'));
+  expect(includes).toEqual(["include 'pg-manage.tuning.conf'", "include 'pg-manage.conf'"]);
+  expect(lines.at(-1)).toBe(includes[1]);
+});
+
 it('keeps line breaks out of comments', () => {
-  const text = renderConfiguration(planOf([{ name: 'jit', value: 'off', reason: 'a\nport = 1' }]), {
+  const text = renderPlan(planOf([{ name: 'jit', value: 'off', reason: 'a\nport = 1' }]), {
     template: 't\nx',
     instance: 'i',
   });

@@ -70,16 +70,14 @@ describe('parseTemplate', () => {
       durable: true,
       settings: { jit: 'off', log_file_mode: '0640', seq_page_cost: '1e0' },
       comments: { jit: 'never' },
+      lines: { jit: 8, log_file_mode: 9, seq_page_cost: 10 },
     });
   });
 
   it.each([
     ['conections: 3\n', '/t.yaml:5: unknown key "conections"; did you mean connections?'],
     ['work_mem: 4MB\n', '/t.yaml:5: unknown key "work_mem"; it goes below settings:'],
-    [
-      'settings:\n  jit: off\n  shared_bufers: 1GB\n',
-      '/t.yaml:7: PostgreSQL has no setting "shared_bufers"; did you mean shared_buffers?',
-    ],
+    ['least: lots\n', '/t.yaml:5: least: "lots" is no size'],
     ['settings:\n  fsync: off\n', '/t.yaml:6: fsync may be off only'],
     ['settings:\n  full_page_writes: "0"\n', '/t.yaml:6: full_page_writes may be off only'],
     ['settings:\n  synchronous_commit: no\n', '/t.yaml:6: synchronous_commit may be off only'],

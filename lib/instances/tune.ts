@@ -1,0 +1,122 @@
+import { join } from 'node:path';
+import { copyFile, writeFileForGood } from '../host/for-good.ts';
+import { readText } from '../host/files.ts';
+import { ensureFolder, removeFolder } from '../host/folders.ts';
+import type { Operation } from '../operation.ts';
+import { sharedMemoryOf, tellsSharedMemory } from '../postgres/configuration.ts';
+import { assertWithinBudget } from '../tuning/budget.ts';
+import { readHostFacts } from '../tuning/host.ts';
+import { type Plan, withSharedMemory } from '../tuning/plan.ts';
+import { planFile, planInclude, renderPlan } from '../tuning/render.ts';
+import { isShipped } from '../tuning/templates.ts';
+import { planFor, type TuningWishes } from './create.ts';
+import { claimsOf, leaseHolderOf } from './memory.ts';
+import type { Configured } from './own-settings.ts';
+import type { InstancePaths } from './places.ts';
+import { type InstanceRecord, writeRecord } from './record.ts';
+
+/** An instance that is to be tuned: what it is, and how it is configured. */
+export interface Tuned {
+  record: InstanceRecord;
+  paths: InstancePaths;
+  configured: Configured;
+}
+
+/** @throws MEMORY_BUDGET, BAD_SETTING */
+export function planTuning(
+  operation: Pick<Operation, 'places' | 'leases'>,
+  { record, configured }: Tuned,
+  wishes: TuningWishes,
+): Plan {
+  return planFor(operation, wishes, { id: record.id, own: configured.own });
+}
+
+/**
+ * Plans anew with the host's other instances held still, and writes the plan: the file that postgresql.conf includes, the
+ * record, and the lease. Until the end the lease claims the larger of both figures, and whatever ends the work before
+ * undoes it. The server is not told yet.
+ * @throws MEMORY_BUDGET, BAD_SETTING, PROGRAM_FAILED with the server's words where it would refuse the configuration
+ */
+export async function writeTuning(
+  operation: Operation,
+  tuned: Tuned,
+  wishes: TuningWishes,
+): Promise<{ record: InstanceRecord; plan: Plan }> {
+  const { places, leases, journal } = operation;
+  const { record: before, paths } = tuned;
+  const { plan, record } = await operation.withHostLock(async () => {
+    const planned = planTuning(operation, tuned, wishes);
+    const plan = await measured(operation, tuned, wishes, planned);
+    assertRoom(operation, tuned, wishes, plan);
+    const record = recordOf(before, wishes, plan);
+    journal.intend({ kind: 'claim', instance: before.name });
+    const larger = (name: 'committedBytes' | 'stressBytes') => Math.max(before[name] ?? 0, record[name] ?? 0);
+    const both = { committedBytes: larger('committedBytes'), stressBytes: larger('stressBytes') };
+    leases.revise(before.port, leaseHolderOf(places, { ...record, ...both }));
+    return { plan, record };
+  });
+  const [file, main] = [join(paths.data, planFile), join(paths.data, 'postgresql.conf')];
+  const files = [file, paths.record].map((path) => ({ path, text: readText(path) ?? '' }));
+  journal.intend({ kind: 'files', files });
+  writeFileForGood(file, renderPlan(plan, { template: record.template, instance: record.name }));
+  ensurePlanIncluded(main);
+  writeRecord(places, record);
+  journal.settle({ kind: 'claim', instance: record.name });
+  leases.revise(record.port, leaseHolderOf(places, record));
+  return { record, plan };
+}
+
+/** The operator's own lines come after the plan, so that they win. */
+function ensurePlanIncluded(file: string): void {
+  const text = readText(file) ?? '';
+  if (text.split('\n').some((line) => line.trim().startsWith(planInclude))) return;
+  writeFileForGood(file, `${planInclude}\n\n${text}`);
+}
+
+/** The plan's figures with the shared memory that the server itself reckons, where it can. */
+async function measured(
+  { places, journal, task }: Operation,
+  { paths, configured }: Tuned,
+  { installation }: TuningWishes,
+  plan: Plan,
+): Promise<Plan> {
+  if (installation.major < tellsSharedMemory) return plan;
+  // Beside the data, where a server may be running: the version and the control file are all that is looked at.
+  const scratch = join(places.scratch, `tune-${journal.id}`);
+  journal.intend({ kind: 'folder', path: scratch });
+  for (const folder of [places.scratch, scratch, join(scratch, 'global')]) ensureFolder(folder);
+  for (const name of ['PG_VERSION', 'global/pg_control']) copyFile(join(paths.data, name), join(scratch, name));
+  const own = Object.entries(configured.own).map(([name, { value }]) => [name, value]);
+  const settings = Object.fromEntries([...own, ...plan.settings.map(({ name, value }) => [name, value])]);
+  const sharedMemoryBytes = await sharedMemoryOf(installation, scratch, settings, task.signal);
+  await removeFolder(scratch);
+  return withSharedMemory(plan, sharedMemoryBytes ?? plan.sharedMemoryBytes);
+}
+
+/** What the server reckons may be more than what the plan did. @throws MEMORY_BUDGET */
+function assertRoom(
+  { places, leases }: Operation,
+  { record }: Tuned,
+  { budgetShare, overcommit }: TuningWishes,
+  { committedBytes }: Plan,
+): void {
+  if (overcommit) return;
+  const others = claimsOf(places, leases).filter(({ id }) => id !== record.id);
+  const instances = [...others, { name: record.name, committedBytes }];
+  assertWithinBudget({ host: readHostFacts(), budgetShare, instances }, `./manage.ts tune ${record.name} --apply`);
+}
+
+function recordOf(before: InstanceRecord, wishes: TuningWishes, plan: Plan): InstanceRecord {
+  const { overcommit: _allowed, templateFile: _file, ...kept } = before;
+  const { template, tuning, overcommit } = wishes;
+  return {
+    ...kept,
+    template: template.name,
+    ...(isShipped(template) ? {} : { templateFile: template.path }),
+    maxConnections: plan.maxConnections,
+    committedBytes: plan.committedBytes,
+    stressBytes: plan.stressBytes,
+    ...(overcommit ? { overcommit } : {}),
+    wishes: tuning,
+  };
+}
