@@ -1,3 +1,4 @@
+import { isOff } from './guards.ts';
 import { parseSize } from './sizes.ts';
 
 /** A row of pg_settings, as far as it tells which value is in force. */
@@ -19,7 +20,7 @@ export function isInForce(written: string, { setting, unit, vartype }: Effective
     case 'real':
       return nearlySame(inUnit(written, unit), Number(setting));
     case 'enum':
-      return written.toLowerCase() === setting.toLowerCase();
+      return written.toLowerCase() === setting.toLowerCase() || isOtherWord(written, setting);
     default:
       return written === setting;
   }
@@ -28,6 +29,11 @@ export function isInForce(written: string, { setting, unit, vartype }: Effective
 /** PostgreSQL takes any unambiguous beginning of the words. */
 function truth(word: string): boolean {
   return /^(on|t|tr|tru|true|y|ye|yes|1)$/i.test(word.trim());
+}
+
+/** Where on and off were the only words once, they still stand for one of the new ones: wal_compression = on is pglz. */
+function isOtherWord(written: string, setting: string): boolean {
+  return truth(written) ? setting !== 'off' : isOff(written) && setting === 'off';
 }
 
 /** A number in the unit that pg_settings counts in: `8kB`, `ms` … */

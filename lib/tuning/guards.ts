@@ -82,7 +82,7 @@ export function givesUpDurability(name: string, value: string): boolean {
 }
 
 /** PostgreSQL takes any unambiguous beginning of off, false and no (doc "Parameter Names and Values"). */
-function isOff(value: string): boolean {
+export function isOff(value: string): boolean {
   const word = value.trim().toLowerCase();
   return word === '0' || (word !== '' && ['false', 'no'].some((off) => off.startsWith(word))) || /^off?$/.test(word);
 }

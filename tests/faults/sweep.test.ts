@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { dataOf } from '../helpers/answer.ts';
@@ -92,6 +94,20 @@ async function expectBackupsRestorable(): Promise<void> {
     expect((await sandbox.manage(['verify-backup', 'shop', '--backup-name', id])).code).toBe(0);
 }
 
+/** The plan's file, the record and the lease are of one and the same planning. */
+async function expectOnePlan(): Promise<void> {
+  await expectKept();
+  const folder = join(sandbox.root, 'instances', 'shop');
+  const record = JSON.parse(readFileSync(join(folder, 'instance.json'), 'utf8')) as Record<string, number>;
+  const lease = JSON.parse(readFileSync(join(sandbox.host, 'leases', `${record['port']}.json`), 'utf8')) as object;
+  const { committedBytes, stressBytes } = record;
+  expect(lease).toMatchObject({ committedBytes, stressBytes });
+  const { changes } = dataOf(await sandbox.manage(['tune', 'shop', '--json'])) as {
+    changes: { takes: string | null }[];
+  };
+  expect(changes.filter(({ takes }) => takes !== null)).toEqual([]);
+}
+
 describe('kill -9 at every step of the journal', () => {
   it('of create', async () => {
     const steps = await sweep({
@@ -115,6 +131,19 @@ describe('kill -9 at every step of the journal', () => {
         done: expectKept,
       });
     }
+  });
+
+  it('of tune', async () => {
+    await makeShop();
+    let sizeMB = 200;
+    const steps = await sweep({
+      recoverAt: 'odd',
+      prepare: ensureShopRuns,
+      command: () => ['tune', 'shop', '--memory', `${(sizeMB += 10)}MB`, '--apply'],
+      intact: expectOnePlan,
+      done: expectOnePlan,
+    });
+    expect(steps).toBeGreaterThanOrEqual(5);
   });
 
   it('of stop', async () => {

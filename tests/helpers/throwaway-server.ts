@@ -61,6 +61,17 @@ export async function startThrowawayServer(settings: Record<string, string | num
   }
 }
 
+/** Starts a server on a folder whose `data` the test has made and configured; the folder is the test's to remove. */
+export async function startServerOn(folder: string, bindir: string): Promise<ThrowawayServer> {
+  const place = { listen_addresses: '', unix_socket_directories: folder, port };
+  const settings = Object.entries(place).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const args = ['-D', join(folder, 'data'), ...settings];
+  const server = start(folder, args, serverAccount(), join(bindir, 'postgres'));
+  const running = { ...handle(folder, server), stop: async () => await end(server) };
+  await waitUntilReady(running, server);
+  return running;
+}
+
 function handle(folder: string, server: ChildProcess): ThrowawayServer {
   const connection = (database = 'postgres'): ThrowawayConnection => ({
     host: folder,
@@ -84,9 +95,9 @@ function handle(folder: string, server: ChildProcess): ThrowawayServer {
   };
 }
 
-function start(folder: string, args: string[], as: SpawnOptions): ChildProcess {
+function start(folder: string, args: string[], as: SpawnOptions, postgres = program('postgres')): ChildProcess {
   const log = openSync(join(folder, 'server.log'), 'a');
-  const server = spawn(program('postgres'), args, { ...as, cwd: folder, stdio: ['ignore', log, log] });
+  const server = spawn(postgres, args, { ...as, cwd: folder, stdio: ['ignore', log, log] });
   closeSync(log);
   return server;
 }
