@@ -179,6 +179,23 @@ describe('the budget', () => {
     expect(error.hint).toContain('b holds 200 MB');
   });
 
+  it.each([13, 15, 16, 17, 18])('holds five production instances in 1 GB, and no sixth (PostgreSQL %d)', (major) => {
+    const others: { name: string; committedBytes: number; stressBytes: number }[] = [];
+    const lone = planInstance(input({ host: small, major }));
+    for (const name of ['a', 'b', 'c', 'd', 'e']) {
+      const plan = planInstance(input({ host: small, others, major }));
+      expect(plan.maxConnections).toBeGreaterThanOrEqual(35);
+      if (others.length > 0) expect(plan.settings).not.toEqual(lone.settings);
+      others.push({ name, committedBytes: plan.committedBytes, stressBytes: plan.stressBytes });
+    }
+    const error = refusal(input({ host: small, others, major }));
+    expect(error.code).toBe('MEMORY_BUDGET');
+    expect(error.message).toContain('the least template production needs is 150 MB');
+    expect(planInstance(input({ host: small, others, major, overcommit: true })).warnings.join()).toContain(
+      '--overcommit: all instances of this host commit',
+    );
+  });
+
   it('takes what is left when the template would take more', () => {
     const plan = planInstance(input({ others: [{ name: 'a', committedBytes: 18.8 * GB }] }));
     expect(plan.committedBytes + plan.othersBytes).toBeLessThanOrEqual(plan.budgetBytes);
