@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { prepareArchive } from '../backups/repository.ts';
 import { sqlName } from '../databases/names.ts';
-import { AppError } from '../errors.ts';
 import { assertNameFree, createInstance, type CreateWishes, planFor } from '../instances/create.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
