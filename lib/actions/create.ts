@@ -23,6 +23,8 @@ const options = {
   ...tuningOptions,
   database: { type: 'string', alias: 'd', describe: 'name of its database (default: the instance, - as _)' },
   username: { type: 'string', alias: 'u', describe: 'name of its role (default: the instance, - as _)' },
+  networks: { type: 'string', describe: 'Docker networks: there are none here', hidden: true },
+  'gui-port': { type: 'string', describe: 'the web GUI: there is none here', hidden: true },
   locale: { type: 'string', describe: 'locale of the databases (default C.UTF-8)' },
   ...contentOptions,
 } as const;
@@ -46,6 +48,9 @@ export const create = instanceAction({
   changes: true,
   check: (given, common) => void readGiven(common, given),
   async run(context, name, given) {
+    for (const option of ['networks', 'gui-port'] as const) {
+      if (given[option] !== undefined) context.task.warn(`--${option} does nothing here: ${options[option].describe}`);
+    }
     const wishes = await readWishes(context, name, given);
     if (hadFinished(context, 'create')) return summaryOutcome(context, name);
     assertNameFree(context, name);

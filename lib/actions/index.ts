@@ -14,6 +14,11 @@ export const actions = {
   stop: entry('instances', 'stop, and prove that it has stopped', async () => (await import('./stop.ts')).stop),
   restart: entry('instances', 'stop and start', async () => (await import('./restart.ts')).restart),
   tune: entry('instances', 'plan memory and settings anew, and say why', async () => (await import('./tune.ts')).tune),
+  upgrade: entry(
+    'instances',
+    'run the newest installed minor release',
+    async () => (await import('./upgrade.ts')).upgrade,
+  ),
   status: entry('instances', 'how an instance is', async () => (await import('./status.ts')).status),
   list: entry('instances', 'all instances at a glance', async () => (await import('./list.ts')).list),
   connect: entry('instances', 'how clients connect', async () => (await import('./connect.ts')).connect),

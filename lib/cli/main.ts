@@ -8,6 +8,7 @@ import { type Action, changesAnything, type Common, isHostAction } from '../acti
 import type { Places } from '../instances/places.ts';
 import { openDialogue } from './dialogue.ts';
 import { readProjectFile } from '../instances/project-file.ts';
+import { inTodaysWords } from './habits.ts';
 import { parse, type Parsed, readStyle, type Style } from './parse.ts';
 import type { Output, ProgressView } from './reporter.ts';
 import { plainProgress, silentProgress } from './progress.ts';
@@ -22,7 +23,8 @@ function same(text: string): string {
 }
 
 /** Runs one command line to its end and returns the exit status. Never throws, never ends the process. */
-export async function main(argv: readonly string[]): Promise<number> {
+export async function main(given: readonly string[]): Promise<number> {
+  const argv = inTodaysWords(given);
   // A reader that has gone away (| head) is no error of ours.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const output: Output = {

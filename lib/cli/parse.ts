@@ -1,8 +1,9 @@
 import yargs, { type Argv, type Options as YargsOptions } from 'yargs';
 import type { Action, Options, Values } from '../actions/action.ts';
-import { type ActionName, actions, aliases, isActionName } from '../actions/index.ts';
+import { actions } from '../actions/index.ts';
 import { AppError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
+import { meantAction } from './habits.ts';
 import { addressOptions, commonOptions } from './options.ts';
 
 export type CommonValues = Values<typeof commonOptions>;
@@ -74,10 +75,16 @@ function rawValues(argv: readonly string[], options: Options): RawValues {
 
 /** How to print, read leniently: an error about the command line is told in the form that was asked for. */
 export function readStyle(argv: readonly string[]): Style {
-  const has = (name: string): boolean => argv.includes(`--${name}`);
+  const own = ownWords(argv);
+  const has = (name: string): boolean => own.includes(`--${name}`);
   const [action, instance] = address(argv);
   const color = has('no-color') ? false : has('color') ? true : undefined;
   return { json: has('json'), quiet: has('quiet'), verbose: has('verbose'), color, action, instance };
+}
+
+/** The words before `--`; those behind it are another program's. */
+function ownWords(argv: readonly string[]): readonly string[] {
+  return argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv;
 }
 
 /** The action and its object, wherever they stand among the arguments. */
@@ -104,20 +111,22 @@ function address(argv: readonly string[]): [action: string | undefined, instance
  * @throws USAGE, with the nearest valid word
  */
 export async function parse(argv: readonly string[], version: string, style: Style): Promise<Parsed> {
-  const wantsHelp = argv.includes('--help') || argv.includes('-h');
-  if (argv.includes('--version')) return { kind: 'text', text: version };
+  const own = ownWords(argv);
+  const wantsHelp = own.includes('--help') || own.includes('-h');
+  if (own.includes('--version')) return { kind: 'text', text: version };
   const given = wantsHelp ? address(argv.filter((word) => word !== '--help' && word !== '-h'))[0] : style.action;
   if (argv.length === 0 || given === 'help' || (wantsHelp && given === undefined)) {
     return { kind: 'text', text: await (await import('./help.ts')).overview() };
   }
-  const action = await actions[knownAction(given ?? 'status')].load();
+  const meant = meantAction(given ?? 'status');
+  const action = await actions[meant.name].load();
   if (wantsHelp) return { kind: 'text', text: await (await import('./help.ts')).actionHelp(action) };
 
   const raw = rawValues(argv, action.options);
   assertKnown(raw, action);
   const words = raw._.map(String);
   if (raw['action'] === undefined) words.shift();
-  const selector = (raw['instance'] as string | undefined) ?? words.shift();
+  const selector = (raw['instance'] as string | undefined) ?? words.shift() ?? meant.selector;
   const surplus = words[0];
   if (surplus !== undefined) {
     throw new AppError('USAGE', `what is "${surplus}" for?`, {
@@ -147,15 +156,6 @@ function assertWords(action: Action, words: readonly string[], { json }: Style):
       hint: 'what the program prints is all that is printed',
     });
   }
-}
-
-function knownAction(name: string): ActionName {
-  if (isActionName(name)) return name;
-  if (Object.hasOwn(aliases, name)) return aliases[name] as ActionName;
-  const meant = nearest(name, [...Object.keys(actions), ...Object.keys(aliases)]);
-  throw new AppError('USAGE', `there is no action "${name}"${meant ? `; did you mean ${meant}?` : ''}`, {
-    hint: 'all actions are shown by: ./manage.ts --help',
-  });
 }
 
 function assertKnown(raw: RawValues, action: Action): void {
