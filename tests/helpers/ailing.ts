@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   appendFileSync,
@@ -13,6 +13,7 @@ import {
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
+import { standingIn } from '../../lib/host/processes.ts';
 import { poll } from '../../lib/host/wait.ts';
 import { dataOf } from './answer.ts';
 import { type Document, makeSandbox, type RunOptions, type Sandbox, serviceAccount } from './cli.ts';
@@ -154,8 +155,7 @@ export async function crash(ailing: Ailing): Promise<void> {
   const pid = Number(tryRead(ailing.file('postmaster.pid')).split('\n')[0]);
   process.kill(pid, 'SIGKILL');
   // Its children end by themselves, and hold its memory until then.
-  const gone = (): true | undefined =>
-    execFileSync('ps', ['-eo', 'args']).includes(`postgres: shop`) ? undefined : true;
-  await poll(gone, { signal: new AbortController().signal, timeoutMs: 10_000 });
+  const gone = (): true | undefined => (standingIn(ailing.data).length > 0 ? undefined : true);
+  expect(await poll(gone, { signal: new AbortController().signal, timeoutMs: 10_000 })).toBe(true);
   rmSync(ailing.file('postmaster.opts'), { force: true });
 }
