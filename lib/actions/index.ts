@@ -92,6 +92,17 @@ export const actions = {
     'name this moment, to restore to it by name',
     async () => (await import('./restore-point.ts')).restorePoint,
   ),
+  'cleanup-backups': entry(
+    'backups',
+    'remove backups and WAL that no rule keeps',
+    async () => (await import('./cleanup-backups.ts')).cleanupBackups,
+  ),
+  'delete-backup': entry('backups', 'remove one backup', async () => (await import('./delete-backup.ts')).deleteBackup),
+  'clear-alarm': entry(
+    'backups',
+    'end the alarm that damage has raised',
+    async () => (await import('./clear-alarm.ts')).clearAlarm,
+  ),
   budget: entry(
     'host',
     "this host's memory, and who may take how much of it",

@@ -1,7 +1,5 @@
 import { backupFields, listBackups as readBackups, unfinishedBackups } from '../backups/catalogue.ts';
-import { repositoryNames } from '../backups/repository.ts';
-import { notFound, sameName } from '../instances/names.ts';
-import { existingName } from '../instances/record.ts';
+import { requireRepositoryName } from '../backups/repository.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { instanceAction } from './action.ts';
 import { moment } from './shared.ts';
@@ -17,9 +15,7 @@ export const listBackups = instanceAction({
   lock: 'none',
   changes: false,
   async run({ places }, name) {
-    const known = repositoryNames(places).find((other) => sameName(other, name));
-    if (known === undefined && existingName(places, name) === undefined) throw notFound(name, repositoryNames(places));
-    const owner = known ?? name;
+    const owner = requireRepositoryName(places, name);
     const backups = readBackups(places, owner);
     const writing = unfinishedBackups(places, owner).map((id) => ({ id, state: 'writing' as const }));
     const rows = [

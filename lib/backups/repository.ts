@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import { exists, listFolder, readText } from '../host/files.ts';
 import { ensureFolder } from '../host/folders.ts';
 import { moveForGood, writeFileForGood } from '../host/for-good.ts';
-import type { InstanceName } from '../instances/names.ts';
+import { type InstanceName, notFound, sameName } from '../instances/names.ts';
 import type { Places } from '../instances/places.ts';
+import { existingName } from '../instances/record.ts';
 import type { Operation } from '../operation.ts';
 
 /** Which instance, by its lasting id, an archive belongs to. */
@@ -40,6 +41,14 @@ export function repositoryNames({ repository }: Places): InstanceName[] {
   return listFolder(repository).filter(
     (name) => /^[A-Za-z]/.test(name) && exists(join(repository, name, 'wal')),
   ) as InstanceName[];
+}
+
+/** The name as the repository or the instances write it. @throws INSTANCE_NOT_FOUND when neither knows it */
+export function requireRepositoryName(places: Places, name: InstanceName): InstanceName {
+  const known = repositoryNames(places);
+  const found = known.find((other) => sameName(other, name)) ?? existingName(places, name);
+  if (found === undefined) throw notFound(name, known);
+  return found;
 }
 
 /**

@@ -85,6 +85,11 @@ async function expectKept(name = 'shop'): Promise<void> {
   expect(await query(await addressOf(sandbox, name), 'select answer from kept')).toEqual([{ answer: 42 }]);
 }
 
+async function backupIds(): Promise<string[]> {
+  const { backups } = dataOf(await sandbox.manage(['list-backups', 'shop', '--json'])) as { backups: { id: string }[] };
+  return backups.map(({ id }) => id);
+}
+
 /** Every backup that is listed can be restored. */
 async function expectBackupsRestorable(): Promise<void> {
   const { backups } = dataOf(await sandbox.manage(['list-backups', 'shop', '--json'])) as {
@@ -218,6 +223,40 @@ describe('kill -9 at every step of the journal', () => {
       done: async () => await expectKept('copy'),
     });
     expect(steps).toBeGreaterThanOrEqual(6);
+  });
+
+  it('of cleanup-backups, and of delete-backup', async () => {
+    await makeShop();
+    let taken = 0;
+    /** Tops the backups up to three, of which the newest is verified. */
+    const prepare = async (): Promise<void> => {
+      while ((await backupIds()).length < 3) {
+        expect((await sandbox.manage(['backup', 'shop', '--backup-name', `b${++taken}`, '--no-verify'])).code).toBe(0);
+      }
+      const newest = (await backupIds()).at(-1) ?? '';
+      expect((await sandbox.manage(['verify-backup', 'shop', '--backup-name', newest])).code).toBe(0);
+    };
+    const intact = async (): Promise<void> => {
+      const ids = await backupIds();
+      expect(ids).toContain(`b${taken}`);
+      for (const id of ids) expect((await sandbox.manage(['verify-backup', 'shop', '--backup-name', id])).code).toBe(0);
+    };
+    const steps = await sweep({
+      recoverAt: 'even',
+      prepare,
+      command: () => ['cleanup-backups', 'shop', '--keep', '1', '--yes'],
+      intact,
+      done: async () => expect(await backupIds()).toEqual([`b${taken}`]),
+    });
+    expect(steps).toBe(3);
+    const swept = await sweep({
+      recoverAt: 'odd',
+      prepare,
+      command: () => ['delete-backup', 'shop', '--backup-name', `b${taken - 1}`, '--yes'],
+      intact,
+      done: async () => expect(await backupIds()).not.toContain(`b${taken - 1}`),
+    });
+    expect(swept).toBeGreaterThanOrEqual(2);
   });
 
   it('of destroy', async () => {

@@ -1,0 +1,106 @@
+import { join } from 'node:path';
+import { describeAlarm, readAlarm } from '../backups/alarm.ts';
+import { listBackups } from '../backups/catalogue.ts';
+import { leftoverFolders, removeBackup, removeWal } from '../backups/removal.ts';
+import { archiveFolderOf, requireRepositoryName } from '../backups/repository.ts';
+import { planRetention, type RetentionPlan } from '../backups/retention.ts';
+import { AppError } from '../errors.ts';
+import { nowMs } from '../host/clock.ts';
+import { fileSize, listFolder } from '../host/files.ts';
+import { removeFolder } from '../host/folders.ts';
+import type { InstanceName } from '../instances/names.ts';
+import { readRecord } from '../instances/record.ts';
+import { humanBytes } from '../tuning/sizes.ts';
+import { type Context, instanceAction, type Outcome } from './action.ts';
+
+/** The old tool's. */
+const defaultDays = 7;
+
+export const cleanupBackups = instanceAction({
+  name: 'cleanup-backups',
+  summary: 'remove backups and WAL that no rule keeps',
+  details:
+    'Keeps what either rule keeps, every pinned backup, the newest verified one and all that is newer; of the WAL, everything from the oldest kept backup on. While nothing is verified, or while a damage alarm stands, nothing is removed.',
+  examples: [
+    [
+      './manage.ts --action cleanup-backups --instance client-a --retention-days 14 --dry-run',
+      'what would go, and why',
+    ],
+    ['./manage.ts cleanup-backups all --keep 7 --yes --quiet', 'for cron'],
+  ],
+  options: {
+    'retention-days': {
+      type: 'number',
+      describe: `every moment of so many days stays restorable (default ${defaultDays}, without --keep)`,
+    },
+    keep: { type: 'number', describe: 'so many backups stay, whatever their age' },
+  },
+  target: 'either',
+  lock: 'exclusive',
+  changes: true,
+  confirm: (name) => `This removes backups of ${name} that no rule keeps; see which with --dry-run`,
+  async run(context, instance, { 'retention-days': days, keep }) {
+    const { places, task } = context;
+    const name = requireRepositoryName(places, instance);
+    const policy = { days: days ?? (keep === undefined ? defaultDays : undefined), keep };
+    const plan = planFor(context, name, policy);
+    const leftovers = leftoverFolders(context, name);
+    const folder = archiveFolderOf(places, name);
+    const alarm = readAlarm(places, name);
+    if (alarm !== undefined && !context.dryRun) {
+      throw new AppError(
+        'DAMAGE_ALARM',
+        `nothing of ${name} is removed while its alarm stands: ${describeAlarm(alarm)}`,
+        {
+          hint: `when a new backup is verified: ./manage.ts --action clear-alarm --instance ${name}`,
+        },
+      );
+    }
+    if (!context.dryRun) {
+      for (const { id, kept } of plan.verdicts) {
+        if (!kept) await task.step(`remove ${id}`, async () => await removeBackup(context, name, id, false));
+      }
+      for (const left of leftovers) await removeFolder(left);
+    }
+    const walBytes = context.dryRun ? sizeOf(folder, plan.wal) : removeWal(folder, plan.wal, task.signal);
+    return outcome(name, plan, { walBytes, leftovers, dryRun: context.dryRun });
+  },
+});
+
+function planFor({ places }: Context, name: InstanceName, policy: Parameters<typeof planRetention>[1]): RetentionPlan {
+  const backups = listBackups(places, name);
+  const alarm = readAlarm(places, name);
+  const facts = {
+    backups,
+    instanceId: readRecord(places, name)?.id ?? backups.at(-1)?.instance.id ?? '',
+    archive: listFolder(archiveFolderOf(places, name)),
+    nowMs: nowMs(),
+    frozen: alarm && describeAlarm(alarm),
+  };
+  return planRetention(facts, policy);
+}
+
+function sizeOf(folder: string, names: readonly string[]): number {
+  return names.reduce((sum, file) => sum + (fileSize(join(folder, file)) ?? 0), 0);
+}
+
+function outcome(
+  name: InstanceName,
+  { verdicts, wal }: RetentionPlan,
+  { walBytes, leftovers, dryRun }: { walBytes: number; leftovers: string[]; dryRun: boolean },
+): Outcome {
+  const pick = (wanted: boolean) =>
+    verdicts.filter(({ kept }) => kept === wanted).map(({ id, reasons }) => ({ id, reasons }));
+  const [kept, removed] = [pick(true), pick(false)];
+  const word = dryRun ? 'would remove' : 'removed';
+  const rows = verdicts.map((verdict) => [verdict.id, verdict.kept ? 'kept' : word, verdict.reasons.join('; ')]);
+  const line = `${name}: ${word} ${removed.length} of ${verdicts.length} backups and ${wal.length} WAL files (${humanBytes(walBytes)})`;
+  return {
+    data: { name, kept, removed, wal: { files: wal.length, sizeBytes: walBytes }, leftovers },
+    text: [
+      ...(rows.length === 0 ? [] : [{ head: ['backup', '', 'why'], rows }]),
+      ...leftovers.map((left) => ({ line: `${word} ${left}, which was never finished` })),
+      { line },
+    ],
+  };
+}

@@ -1,0 +1,57 @@
+import { backupFields, type Backup, listBackups, requireBackup } from '../backups/catalogue.ts';
+import { removeBackup } from '../backups/removal.ts';
+import { requireRepositoryName } from '../backups/repository.ts';
+import { AppError } from '../errors.ts';
+import { humanBytes } from '../tuning/sizes.ts';
+import { instanceAction } from './action.ts';
+import { hadFinished } from './shared.ts';
+
+export const deleteBackup = instanceAction({
+  name: 'delete-backup',
+  summary: 'remove one backup',
+  details:
+    'Refuses a pinned backup, and the newest verified one, without --force. WAL that nothing needs any more goes with the next cleanup-backups.',
+  examples: [['./manage.ts --action delete-backup --instance client-a --backup-name 20261121T101500Z', 'this one']],
+  options: {
+    'backup-name': { type: 'string', alias: 'b', describe: 'which one' },
+    force: { type: 'boolean', describe: 'also when it is pinned, or the newest verified one' },
+  },
+  target: 'either',
+  lock: 'exclusive',
+  changes: true,
+  check({ 'backup-name': id }) {
+    if (id !== undefined && id !== 'latest') return;
+    throw new AppError('USAGE', 'delete-backup needs --backup-name NAME', {
+      hint: 'they are shown by: ./manage.ts --action list-backups',
+    });
+  },
+  confirm: (name, given) => `This removes backup ${given['backup-name']} of ${name} for good`,
+  async run(context, instance, given) {
+    const { places } = context;
+    const name = requireRepositoryName(places, instance);
+    const id = given['backup-name'] ?? '';
+    const backups = listBackups(places, name);
+    if (hadFinished(context, 'delete-backup') && !backups.some((one) => one.id === id)) {
+      return { data: { name, id }, text: [{ line: `${name}: backup ${id} is removed` }] };
+    }
+    const backup = requireBackup(places, name, id);
+    if (given.force !== true) assertDispensable(backup, backups);
+    const size = humanBytes(backup.sizeBytes);
+    if (context.dryRun) return { data: backupFields(backup), text: [{ line: `would remove backup ${id} (${size})` }] };
+    await removeBackup(context, name, id, true);
+    return { data: backupFields(backup), text: [{ line: `${name}: backup ${id} is removed (${size})` }] };
+  },
+});
+
+/** @throws BACKUP_NEEDED */
+function assertDispensable(backup: Backup, backups: readonly Backup[]): void {
+  const { id, instance } = backup;
+  const proven = backups.findLast((one) => one.instance.id === instance.id && one.state === 'verified');
+  const why = backup.pinned ? 'is pinned' : proven?.id === id ? 'is the newest verified one' : undefined;
+  if (why === undefined) return;
+  throw new AppError('BACKUP_NEEDED', `backup ${id} of ${instance.name} ${why}`, {
+    hint: backup.pinned
+      ? 'add --force to remove it all the same'
+      : `take another first: ./manage.ts --action backup --instance ${instance.name}`,
+  });
+}

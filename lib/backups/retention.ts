@@ -1,0 +1,126 @@
+import { parseSegmentName, segmentNumber } from '../postgres/wal.ts';
+import type { Backup } from './catalogue.ts';
+
+export interface RetentionPolicy {
+  /** Every moment of so many days stays restorable. */
+  days: number | undefined;
+  /** So many backups stay, whatever their age. */
+  keep: number | undefined;
+}
+
+export type Retained = Pick<Backup, 'id' | 'state' | 'finishedAt' | 'startLsn' | 'segmentBytes' | 'pinned'> & {
+  instance: { id: string };
+};
+
+export interface RetentionFacts {
+  /** Oldest first by when they were finished, those of earlier instances of the name among them. */
+  backups: readonly Retained[];
+  /** Whose archive it is. */
+  instanceId: string;
+  /** The names of the files in the archive. */
+  archive: readonly string[];
+  nowMs: number;
+  /** Why nothing may be removed at all, where that is so. */
+  frozen: string | undefined;
+}
+
+export interface Verdict {
+  id: string;
+  kept: boolean;
+  /** Why; never empty. */
+  reasons: string[];
+}
+
+export interface RetentionPlan {
+  /** One for each backup, in their order. */
+  verdicts: Verdict[];
+  /** The files of the archive that no kept backup can ask for. */
+  wal: string[];
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+/**
+ * What of an instance's backups and WAL is kept, and why. Pure. Whatever the policy, the newest verified backup and all WAL
+ * from its start on are kept; while nothing is verified, everything is.
+ */
+export function planRetention(facts: RetentionFacts, policy: RetentionPolicy): RetentionPlan {
+  const { backups, instanceId } = facts;
+  const own = backups.filter((backup) => backup.instance.id === instanceId);
+  const proven = own.findLast(({ state }) => state === 'verified');
+  const verdicts = backups.map((backup): Verdict => {
+    const reasons = reasonsToKeep(backup, facts, own, proven, policy);
+    if (reasons.length > 0) return { id: backup.id, kept: true, reasons };
+    return { id: backup.id, kept: false, reasons: reasonsToGo(backup, facts, policy, proven) };
+  });
+  const kept = own.filter(({ id }) => verdicts.some((verdict) => verdict.id === id && verdict.kept));
+  return { verdicts, wal: facts.frozen === undefined ? unneededWal(facts.archive, kept) : [] };
+}
+
+function reasonsToKeep(
+  backup: Retained,
+  { instanceId, frozen, nowMs }: RetentionFacts,
+  own: readonly Retained[],
+  proven: Retained | undefined,
+  { days, keep }: RetentionPolicy,
+): string[] {
+  if (frozen !== undefined) return [`retention stands still: ${frozen}`];
+  if (backup.instance.id !== instanceId) return ['of an earlier instance of this name: only delete-backup removes it'];
+  const reasons = backup.pinned ? ['pinned'] : [];
+  if (days === undefined && keep === undefined) return [...reasons, 'no rule says that it may go'];
+  if (proven === undefined) return [...reasons, 'nothing is verified yet, so nothing is removed'];
+  if (backup.id === proven.id) reasons.push('the newest verified one');
+  if (own.indexOf(backup) > own.indexOf(proven)) {
+    reasons.push(
+      backup.state === 'failed' ? 'failed, and nothing newer is verified' : 'newer than the newest verified one',
+    );
+  }
+  // Failed ones neither count nor serve.
+  const sound = own.filter(({ state }) => state !== 'failed');
+  const newer = sound.length - 1 - sound.indexOf(backup);
+  if (backup.state === 'failed') return reasons;
+  if (keep !== undefined && newer < keep) reasons.push(`number ${newer + 1} of the ${keep} newest`);
+  if (days !== undefined) {
+    const beginMs = nowMs - days * dayMs;
+    const first = sound.findLast(({ finishedAt }) => Date.parse(finishedAt) <= beginMs);
+    if (Date.parse(backup.finishedAt) > beginMs) reasons.push(`${ageOf(backup, nowMs)}, within ${days} days`);
+    else if (backup === first) reasons.push(`the moments from ${days} days ago on are restored from it`);
+  }
+  return reasons;
+}
+
+function reasonsToGo(
+  backup: Retained,
+  { nowMs }: RetentionFacts,
+  { days, keep }: RetentionPolicy,
+  proven: Retained | undefined,
+): string[] {
+  if (backup.state === 'failed') return [`failed, and ${proven?.id} was verified since`];
+  return [
+    ...(days === undefined ? [] : [`${ageOf(backup, nowMs)}, and a newer one serves the last ${days} days`]),
+    ...(keep === undefined ? [] : [`not among the ${keep} newest`]),
+  ];
+}
+
+function ageOf({ finishedAt }: Retained, nowMs: number): string {
+  const days = (nowMs - Date.parse(finishedAt)) / dayMs;
+  return `${days.toFixed(1)} days old`;
+}
+
+/**
+ * Segments, partial ones and backup labels from before the oldest kept backup's start. Positions only grow along a timeline
+ * and all that branch off it, so what has a lower number on any timeline can be asked for by none. Histories are never among
+ * them: they are small, and tell which timeline came from which.
+ */
+function unneededWal(archive: readonly string[], kept: readonly Retained[]): string[] {
+  const [first] = kept;
+  if (first === undefined) return [];
+  const { segmentBytes } = first;
+  const oldest = kept
+    .map(({ startLsn }) => segmentNumber(startLsn, segmentBytes))
+    .reduce((least, number) => (number < least ? number : least));
+  return archive.filter((name) => {
+    const segment = parseSegmentName(name.slice(0, 24), segmentBytes);
+    return segment !== undefined && /^.{24}(\.|$)/.test(name) && segment.number < oldest;
+  });
+}

@@ -1,0 +1,205 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { planRetention, type Retained, type RetentionFacts } from '../../../lib/backups/retention.ts';
+import { lsnAt } from '../../../lib/postgres/lsn.ts';
+import { defaultSegmentBytes, segmentName } from '../../../lib/postgres/wal.ts';
+
+const nowMs = Date.parse('2026-11-21T12:00:00Z');
+const dayMs = 24 * 60 * 60 * 1000;
+const own = 'this-instance';
+
+/** A backup so many days old that begins in a segment. */
+function backup(id: string, ageDays: number, segment: number, more: Partial<Retained> = {}): Retained {
+  return {
+    id,
+    state: 'verified',
+    finishedAt: new Date(nowMs - ageDays * dayMs).toISOString(),
+    startLsn: lsnAt(BigInt(segment) * BigInt(defaultSegmentBytes) + 0x28n),
+    segmentBytes: defaultSegmentBytes,
+    instance: { id: own },
+    ...more,
+  };
+}
+
+const nameOf = (number: number, timeline = 1): string =>
+  segmentName({ timeline, number: BigInt(number) }, defaultSegmentBytes);
+
+function plan(backups: Retained[], policy: { days?: number; keep?: number }, more: Partial<RetentionFacts> = {}) {
+  const facts = { backups, instanceId: own, archive: [], nowMs, frozen: undefined, ...more };
+  return planRetention(facts, { days: policy.days, keep: policy.keep });
+}
+
+const week = [10, 8, 6, 4, 2].map((age, index) => backup(`b${index + 1}`, age, 10 * (index + 1)));
+
+describe('planRetention', () => {
+  it.each([
+    [
+      '--retention-days 7: all of the window, and the one that it begins from',
+      week,
+      { days: 7 },
+      {
+        b1: [false, '10.0 days old, and a newer one serves the last 7 days'],
+        b2: [true, 'the moments from 7 days ago on are restored from it'],
+        b3: [true, '6.0 days old, within 7 days'],
+        b4: [true, '4.0 days old, within 7 days'],
+        b5: [true, 'the newest verified one', '2.0 days old, within 7 days'],
+      },
+    ],
+    [
+      '--keep 2',
+      week,
+      { keep: 2 },
+      {
+        b1: [false, 'not among the 2 newest'],
+        b2: [false, 'not among the 2 newest'],
+        b3: [false, 'not among the 2 newest'],
+        b4: [true, 'number 2 of the 2 newest'],
+        b5: [true, 'the newest verified one', 'number 1 of the 2 newest'],
+      },
+    ],
+    [
+      'both: what either keeps',
+      week.slice(2),
+      { days: 3, keep: 1 },
+      {
+        b3: [false, '6.0 days old, and a newer one serves the last 3 days', 'not among the 1 newest'],
+        b4: [true, 'the moments from 3 days ago on are restored from it'],
+        b5: [true, 'the newest verified one', 'number 1 of the 1 newest', '2.0 days old, within 3 days'],
+      },
+    ],
+    [
+      'pinned',
+      [backup('b1', 90, 1, { pinned: true }), backup('b2', 80, 2), backup('b3', 1, 3)],
+      { keep: 1 },
+      {
+        b1: [true, 'pinned'],
+        b2: [false, 'not among the 1 newest'],
+        b3: [true, 'the newest verified one', 'number 1 of the 1 newest'],
+      },
+    ],
+    [
+      'the newest verified one, however old, and what came after it',
+      [
+        backup('b1', 40, 1),
+        backup('b2', 30, 2),
+        backup('b3', 20, 3, { state: 'complete' }),
+        backup('b4', 10, 4, { state: 'failed' }),
+        backup('b5', 1, 5, { state: 'complete' }),
+      ],
+      { keep: 1 },
+      {
+        b1: [false, 'not among the 1 newest'],
+        b2: [true, 'the newest verified one'],
+        b3: [true, 'newer than the newest verified one'],
+        b4: [true, 'failed, and nothing newer is verified'],
+        b5: [true, 'newer than the newest verified one', 'number 1 of the 1 newest'],
+      },
+    ],
+    [
+      'a failed one never counts, and goes when a newer one is verified',
+      [backup('b1', 3, 1), backup('b2', 2, 2, { state: 'failed' }), backup('b3', 1, 3)],
+      { keep: 2, days: 7 },
+      {
+        b1: [true, 'number 2 of the 2 newest', '3.0 days old, within 7 days'],
+        b2: [false, 'failed, and b3 was verified since'],
+        b3: [true, 'the newest verified one', 'number 1 of the 2 newest', '1.0 days old, within 7 days'],
+      },
+    ],
+    [
+      'nothing while nothing is verified',
+      [backup('b1', 90, 1, { state: 'complete' }), backup('b2', 80, 2, { state: 'failed' })],
+      { keep: 1 },
+      {
+        b1: [true, 'nothing is verified yet, so nothing is removed'],
+        b2: [true, 'nothing is verified yet, so nothing is removed'],
+      },
+    ],
+    [
+      'an earlier instance of the name',
+      [backup('old', 90, 700, { instance: { id: 'earlier' } }), backup('b1', 1, 1)],
+      { keep: 1 },
+      {
+        old: [true, 'of an earlier instance of this name: only delete-backup removes it'],
+        b1: [true, 'the newest verified one', 'number 1 of the 1 newest'],
+      },
+    ],
+  ] as const)('%s', (_, backups, policy, expected) => {
+    const { verdicts } = plan([...backups], policy);
+    expect(Object.fromEntries(verdicts.map(({ id, kept, reasons }) => [id, [kept, ...reasons]]))).toEqual(expected);
+  });
+
+  it('removes nothing while it stands still', () => {
+    const { verdicts, wal } = plan(week, { keep: 1 }, { frozen: 'damage in base.tar', archive: [nameOf(1)] });
+    expect(verdicts.map(({ kept, reasons }) => [kept, reasons])).toEqual(
+      week.map(() => [true, ['retention stands still: damage in base.tar']]),
+    );
+    expect(wal).toEqual([]);
+  });
+
+  it('removes WAL from before the oldest kept start, on every timeline and in every form, but no history', () => {
+    const archive = [
+      nameOf(39),
+      `${nameOf(39)}.zst`,
+      `${nameOf(38)}.partial`,
+      `${nameOf(30)}.00000028.backup`,
+      nameOf(5, 2),
+      nameOf(40),
+      nameOf(50),
+      '00000002.history',
+      '.instance',
+      'notes.txt',
+    ];
+    const { wal } = plan(week, { keep: 2 }, { archive });
+    expect(wal).toEqual(archive.slice(0, 5));
+  });
+});
+
+describe('what is kept can always be restored', () => {
+  const state = fc.constantFrom('verified' as const, 'complete' as const, 'failed' as const);
+  const history = fc.array(
+    fc.record({
+      ageDays: fc.integer({ min: 0, max: 60 }),
+      grows: fc.integer({ min: 0, max: 5 }),
+      state,
+      pinned: fc.boolean(),
+    }),
+    { minLength: 1, maxLength: 12 },
+  );
+  const policies = fc.record({
+    days: fc.option(fc.integer({ min: 0, max: 30 }), { nil: undefined }),
+    keep: fc.option(fc.integer({ min: 0, max: 8 }), { nil: undefined }),
+  });
+
+  it('the newest verified backup, and from the oldest kept start to the tail all WAL', () => {
+    fc.assert(
+      fc.property(history, policies, (steps, { days, keep }) => {
+        let segment = 3;
+        const backups = steps
+          .toSorted((a, b) => b.ageDays - a.ageDays)
+          .map((step, index) => {
+            segment += step.grows;
+            return backup(`b${index}`, step.ageDays, segment, { state: step.state, pinned: step.pinned });
+          });
+        const archive = Array.from({ length: segment + 4 }, (_, index) => nameOf(index));
+        const facts = { backups, instanceId: own, archive, nowMs, frozen: undefined };
+        const { verdicts, wal } = planRetention(facts, { days, keep });
+        const left = backups.filter(({ id }) => verdicts.some((verdict) => verdict.id === id && verdict.kept));
+        const gone = new Set(wal);
+
+        const newest = backups.findLast((one) => one.state === 'verified');
+        if (newest !== undefined) expect(left).toContain(newest);
+        else expect(left).toEqual(backups);
+        for (const pinned of backups.filter((one) => one.pinned)) expect(left).toContain(pinned);
+        expect(verdicts.every(({ reasons }) => reasons.length > 0)).toBe(true);
+        for (const { startLsn } of left) {
+          const start = Number(BigInt(`0x${startLsn.split('/')[1]}`) / BigInt(defaultSegmentBytes));
+          for (let number = start; number < archive.length; number++) expect(gone.has(nameOf(number))).toBe(false);
+        }
+        // Done again, there is nothing more to do.
+        const rest = archive.filter((name) => !gone.has(name));
+        const again = planRetention({ ...facts, backups: left, archive: rest }, { days, keep });
+        expect([again.verdicts.filter(({ kept }) => !kept), again.wal]).toEqual([[], []]);
+      }),
+    );
+  });
+});
