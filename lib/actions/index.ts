@@ -92,6 +92,11 @@ export const actions = {
     'name this moment, to restore to it by name',
     async () => (await import('./restore-point.ts')).restorePoint,
   ),
+  check: entry(
+    'backups',
+    'fail when an instance could not be brought back',
+    async () => (await import('./check.ts')).check,
+  ),
   'cleanup-backups': entry(
     'backups',
     'remove backups and WAL that no rule keeps',

@@ -1,3 +1,4 @@
+import { describeAlarm, readAlarm } from '../backups/alarm.ts';
 import { lastBackups } from '../backups/summary.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { summarizeAll } from '../instances/summary.ts';
@@ -20,6 +21,7 @@ export const list = hostAction({
     const instances = summarizeAll(context).map((summary) => ({
       ...summary,
       ...lastBackups(places, summary.name as InstanceName),
+      alarm: readAlarm(places, summary.name as InstanceName) ?? null,
     }));
     const rows = instances.map(({ name, state, port, version, template, lastVerifiedBackup }) => [
       name,
@@ -29,9 +31,10 @@ export const list = hostAction({
       template ?? '-',
       moment(lastVerifiedBackup?.verifiedAt),
     ]);
-    const messages = instances.flatMap(({ name, message }) =>
-      message === null ? [] : [{ line: `${name}: ${message}` }],
-    );
+    const messages = instances.flatMap(({ name, message, alarm }) => [
+      ...(message === null ? [] : [{ line: `${name}: ${message}` }]),
+      ...(alarm === null ? [] : [{ line: `${name}: ${describeAlarm(alarm)}` }]),
+    ]);
     const table = { head: ['instance', 'state', 'port', 'version', 'template', 'last verified backup'], rows };
     const empty = { line: 'there are no instances; make one with: ./manage.ts create NAME' };
     return { data: { instances }, text: [instances.length === 0 ? empty : table, ...messages] };

@@ -1,3 +1,5 @@
+import { observeProtection } from '../backups/observe-protection.ts';
+import type { Protection } from '../backups/protection.ts';
 import { lastBackups } from '../backups/summary.ts';
 import { exitStatus } from '../errors.ts';
 import { asSuperuser } from '../instances/connection.ts';
@@ -8,6 +10,7 @@ import { notDurable } from '../instances/own-settings.ts';
 import { withClient } from '../postgres/sql.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { type Context, instanceAction, type Text } from './action.ts';
+import { protectionLines } from './protection-text.ts';
 import { moment } from './shared.ts';
 
 interface ClientGroup {
@@ -62,6 +65,7 @@ export const status = instanceAction({
       /** The settings by which a crash may lose data. */
       notDurable: record === undefined ? [] : notDurable(instancePaths(context.places, record.name)),
       ...lastBackups(context.places, name),
+      protection: observeProtection(context.places, name, record),
     };
     return {
       data,
@@ -116,6 +120,7 @@ function page(
     clients: ClientGroup[];
     memory: Memory;
     notDurable: string[];
+    protection: Protection;
   } & ReturnType<typeof lastBackups>,
 ): Text {
   const { lastBackup, lastVerifiedBackup, memory } = data;
@@ -138,6 +143,7 @@ function page(
         ? `${lastVerifiedBackup.id}, at ${moment(lastVerifiedBackup.verifiedAt)}, restores in ${lastVerifiedBackup.restoreSeconds?.toFixed(1)} s${safeAfter(lastVerifiedBackup)}`
         : 'none: no backup has been proven yet',
     ],
+    ...protectionLines(data.protection),
     ['data', data.dataDirectory],
   ];
   return { fields };

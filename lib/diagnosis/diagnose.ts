@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { observeProtection } from '../backups/observe-protection.ts';
 import { nowMs } from '../host/clock.ts';
 import { listFolder } from '../host/files.ts';
 import { isStopped } from '../host/inspect.ts';
@@ -20,6 +21,7 @@ import { inspectLeases } from './leases.ts';
 import { inspectJournal, inspectLocks } from './locks.ts';
 import { judgeMachine } from './machine.ts';
 import { observeMachine } from './machine-facts.ts';
+import { judgeProtection } from './protection.ts';
 import { judgeServer, judgeSilence } from './server.ts';
 import { askServer } from './server-facts.ts';
 
@@ -132,6 +134,8 @@ async function lookAtInstance(
     judgeArchive(await observeArchive(places, record, asked?.archiver, signal));
   findings.push(...(await look(name, 'its archive', signal, archive)));
   findings.push(...(await look(name, 'its backups', signal, () => judgeBackups(observeBackups(places, record)))));
+  const protection = (): Finding[] => judgeProtection(name, observeProtection(places, name, record));
+  findings.push(...(await look(name, 'its protection', signal, protection)));
   return findings;
 }
 

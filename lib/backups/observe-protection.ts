@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import { nowMs } from '../host/clock.ts';
+import { listFolder, modifiedMs } from '../host/files.ts';
+import type { InstanceName } from '../instances/names.ts';
+import type { Places } from '../instances/places.ts';
+import type { InstanceRecord } from '../instances/record.ts';
+import { defaultSegmentBytes } from '../postgres/wal.ts';
+import { readAlarm } from './alarm.ts';
+import { listBackups } from './catalogue.ts';
+import { readProof } from './proof.ts';
+import { defaultMaxAgeSeconds, judgeProtection, type Protection } from './protection.ts';
+import { archiveFolderOf } from './repository.ts';
+import { readArchive } from './wal-check.ts';
+
+/** @param record absent where it cannot be read: then all backups of the name count */
+export function observeProtection(
+  places: Places,
+  name: InstanceName,
+  record: InstanceRecord | undefined,
+  maxAgeSeconds = defaultMaxAgeSeconds,
+): Protection {
+  const folder = archiveFolderOf(places, name);
+  const backups = listBackups(places, name).filter(({ instance }) => instance.id === (record?.id ?? instance.id));
+  const proof = readProof(places, name);
+  return judgeProtection({
+    backups,
+    archive: readArchive(folder, backups.at(-1)?.segmentBytes ?? defaultSegmentBytes),
+    archivedAt: (segment) => archivedAt(folder, segment),
+    restoredAt: record?.restored?.at,
+    alarm: readAlarm(places, name),
+    proof: proof?.instanceId === (record?.id ?? proof?.instanceId) ? proof : undefined,
+    nowMs: nowMs(),
+    maxAgeSeconds,
+  });
+}
+
+/** A segment may be stored under its name and the suffix of a codec. */
+function archivedAt(folder: string, segment: string): string | undefined {
+  const file = listFolder(folder).find((name) => name.startsWith(segment));
+  const ms = file === undefined ? undefined : modifiedMs(join(folder, file));
+  return ms === undefined ? undefined : new Date(ms).toISOString();
+}
