@@ -73,6 +73,7 @@ export const errorRegistry = {
   BACKUP_FAILED: exitStatus.failed,
   BACKUP_NOT_PROVEN: exitStatus.notProven,
   BACKUP_NEEDED: exitStatus.failed,
+  DAMAGED_DATA: exitStatus.notProven,
   DAMAGE_ALARM: exitStatus.notProven,
   NOT_PROTECTED: exitStatus.notProven,
   RESTORE_TARGET: exitStatus.failed,

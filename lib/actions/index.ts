@@ -92,6 +92,11 @@ export const actions = {
     'name this moment, to restore to it by name',
     async () => (await import('./restore-point.ts')).restorePoint,
   ),
+  prove: entry(
+    'backups',
+    'restore the newest backup and all WAL since, beside',
+    async () => (await import('./prove.ts')).prove,
+  ),
   check: entry(
     'backups',
     'fail when an instance could not be brought back',

@@ -17,6 +17,7 @@ import { lastSegmentNumber, segmentName } from '../postgres/wal.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import type { Ask } from './amcheck.ts';
 import { archivedAt, waitForArchive } from './archived.ts';
+import { tellLiveDamage } from './live-damage.ts';
 import { type Backup, backupFolder, stagingFolder, writeBackup } from './catalogue.ts';
 import { countCatalogue, eachDatabase, settleCensus } from './census.ts';
 import { chooseCodec, type Codec, compressFile, compressionArguments } from './compression.ts';
@@ -76,18 +77,22 @@ export async function takeBackup(
   makeFolder(staging);
   const startedAt = nowIso();
   await task.step('base backup', async (step) => {
-    await takeBaseBackup(
-      installation,
-      {
-        ...asSuperuser(instancePaths(places, record.name), record),
-        target: staging,
-        label: options.label ?? `pg-manage ${options.id}`,
-        compression: compressionArguments(ready.codec, installation.major),
-        maxRate: options.maxRate,
-        progress: step.progress,
-      },
-      task,
-    );
+    try {
+      await takeBaseBackup(
+        installation,
+        {
+          ...asSuperuser(instancePaths(places, record.name), record),
+          target: staging,
+          label: options.label ?? `pg-manage ${options.id}`,
+          compression: compressionArguments(ready.codec, installation.major),
+          maxRate: options.maxRate,
+          progress: step.progress,
+        },
+        task,
+      );
+    } catch (error) {
+      throw await tellLiveDamage(operation, record, error);
+    }
     step.result(`${humanBytes(folderBytes(staging))}, ${ready.codec}`);
   });
   const finishedAt = nowIso();

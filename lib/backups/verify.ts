@@ -3,6 +3,8 @@ import { monotonicMs, nowIso } from '../host/clock.ts';
 import type { Operation } from '../operation.ts';
 import type { Installation } from '../postgres/installations.ts';
 import { sqlState } from '../postgres/sql.ts';
+import { raiseAlarm } from './alarm.ts';
+import { damageIn } from './damage.ts';
 import { type Backup, backupFolder, type Check, type Verification, writeBackup } from './catalogue.ts';
 import { beatOf, type Beat } from './beat.ts';
 import { examineRunning, examineStopped } from './examine.ts';
@@ -14,8 +16,7 @@ import { readArchive } from './wal-check.ts';
 import { toStop, toTail } from './wal-wanted.ts';
 
 /**
- * Tries a backup out, from its stored bytes to a server that answers, and writes into the catalogue what was found: only
- * here does a backup become `verified`.
+ * Tries a backup out, and writes into the catalogue what was found: only here does a backup become `verified`.
  * @throws DISK_SPACE when there is no room to try; that says nothing about the backup, so nothing is written
  */
 export async function verifyBackup(
@@ -24,7 +25,29 @@ export async function verifyBackup(
   backup: Backup,
   options: VerifyOptions = { level: 'standard' },
 ): Promise<Backup> {
-  const { places, task } = operation;
+  return keepVerdict(operation, backup, await tryOut(operation, installation, backup, options));
+}
+
+/** Writes what was found into the catalogue; damage also raises the alarm of the instance. */
+export function keepVerdict({ places }: Operation, backup: Backup, verification: Verification): Backup {
+  const { name } = backup.instance;
+  const judged: Backup = { ...backup, state: verification.state, verification };
+  writeBackup(backupFolder(places, name, backup.id), judged);
+  for (const what of damageIn(failedOf(verification.checks))) raiseAlarm(places, name, `backup ${backup.id}`, what);
+  return judged;
+}
+
+/**
+ * Tries a backup out, from its stored bytes to a server that answers.
+ * @throws DISK_SPACE when there is no room to try
+ */
+export async function tryOut(
+  operation: Operation,
+  installation: Installation,
+  backup: Backup,
+  options: VerifyOptions,
+): Promise<Verification> {
+  const { task } = operation;
   const begunMs = monotonicMs();
   const beat = await beatOf(operation, backup, options.level);
   const stored = checkStoredFiles(operation, backup);
@@ -32,7 +55,7 @@ export async function verifyBackup(
   const restored = await tryRestore(operation, installation, { backup, options, beat, stored });
   const checks = [await stored, archived, ...restored.checks];
   for (const { name, detail, possible } of checks) if (possible === false) task.warn(`not checked: ${name}: ${detail}`);
-  const verification: Verification = {
+  return {
     state: restored.restoreSeconds !== undefined && failedOf(checks).length === 0 ? 'verified' : 'failed',
     verifiedAt: nowIso(),
     level: options.level,
@@ -42,9 +65,6 @@ export async function verifyBackup(
     recoveredToLsn: restored.recoveredToLsn ?? null,
     checks,
   };
-  const judged: Backup = { ...backup, state: verification.state, verification };
-  writeBackup(backupFolder(places, backup.instance.name, backup.id), judged);
-  return judged;
 }
 
 /** The checks that speak against a backup. */

@@ -104,9 +104,26 @@ describe('a hole in the archive', () => {
     expect(JSON.stringify(diagnosed.data)).toContain('WAL_GAP');
   });
 
+  it('makes prove fail, which says where it ended, and does not make a bad backup of a good one', async () => {
+    const proven = await sandbox.manage(['prove', 'shop', '--json']);
+    expect(proven.code).toBe(7);
+    expect(proven.json()).toMatchObject({
+      error: { code: 'BACKUP_NOT_PROVEN', message: expect.stringContaining(lost) },
+    });
+    const { backups } = dataOf(await sandbox.manage(['list-backups', 'shop', '--json']));
+    expect(backups).toMatchObject([{ id: 'first', state: 'verified' }]);
+    const { protection } = dataOf(await sandbox.manage(['status', 'shop', '--json']));
+    expect(protection).toMatchObject({ alarm: null, proof: { ok: false, backupId: 'first' } });
+    expect(protection.unproven).toContain(lost);
+  });
+
   it('is past with the next verified backup', async () => {
     expect((await sandbox.manage(['backup', 'shop', '--backup-name', 'second'])).code).toBe(0);
     expect((await sandbox.manage(['check', 'shop'])).code).toBe(0);
+    await commitAndArchive(4);
+    const proven = dataOf(await sandbox.manage(['prove', 'shop', '--json']));
+    expect(proven).toMatchObject({ ok: true, backupId: 'second' });
+    expect(proven.replayedBytes).toBeGreaterThan(0);
     const { protection } = dataOf(await sandbox.manage(['status', 'shop', '--json']));
     expect(protection).toMatchObject({ backupDue: null, pointInTime: { state: 'whole', brokenSince: null } });
     expect((await sandbox.manage(['check', 'shop', '--max-age', '0.001m'])).code).toBe(7);
@@ -118,5 +135,5 @@ it('a restore in place makes a backup due', async () => {
   const { protection } = dataOf(await sandbox.manage(['status', 'shop', '--json']));
   expect(protection.backupDue).toContain('replaced by a restore');
   const rows = await query<{ n: number }>(await addressOf(sandbox, 'shop'), 'select n from numbered order by n');
-  expect(rows.map(({ n }) => n)).toEqual([1, 2, 3]);
+  expect(rows.map(({ n }) => n)).toEqual([1, 2, 3, 4]);
 });

@@ -1,0 +1,82 @@
+import { type Backup, listBackups, type Verification } from '../backups/catalogue.ts';
+import { isOfBackup } from '../backups/damage.ts';
+import { writeProof } from '../backups/proof.ts';
+import { requireRepositoryName } from '../backups/repository.ts';
+import { withSlot } from '../backups/slots.ts';
+import { failedOf, keepVerdict, tryOut } from '../backups/verify.ts';
+import { AppError } from '../errors.ts';
+import { lsnBytes, parseLsn } from '../postgres/lsn.ts';
+import { humanBytes } from '../tuning/sizes.ts';
+import { instanceAction, type Outcome } from './action.ts';
+import { installationOf } from './shared.ts';
+import { checkTable, readVerifyOptions, verifyOptions } from './verify-options.ts';
+
+export const prove = instanceAction({
+  name: 'prove',
+  summary: 'restore the newest backup and all WAL since, beside',
+  details:
+    'Proves the archive, not just the backup: a server is started from the newest backup beside the living one, replays the archive to its end, and is asked everything that verify-backup --level full asks. Exit status 7 when it does not get there. The result is kept, and shown by status, check and diagnose.',
+  examples: [
+    ['./manage.ts --action prove --instance client-a', 'now'],
+    ['./manage.ts prove all --quiet', 'for cron, weekly'],
+  ],
+  options: { 'verify-sql': verifyOptions['verify-sql'] },
+  target: 'either',
+  lock: 'shared',
+  changes: true,
+  async run(context, instance, given) {
+    const { places, dryRun } = context;
+    const name = requireRepositoryName(places, instance);
+    const backup = listBackups(places, name).findLast(({ state }) => state !== 'failed');
+    if (backup === undefined) {
+      throw new AppError('BACKUP_NOT_FOUND', `instance ${name} has no backup to restore`, {
+        hint: `take one with: ./manage.ts --action backup --instance ${name}`,
+      });
+    }
+    const how = readVerifyOptions(context, { ...given, level: 'full' });
+    if (dryRun)
+      return { data: { name, backupId: backup.id }, text: [{ line: `would restore ${backup.id} and all WAL since` }] };
+    const installation = await installationOf(context, backup.instance);
+    const found = await withSlot(context, 'prove', async () => await tryOut(context, installation, backup, how));
+    const failed = failedOf(found.checks);
+    // A hole in the archive does not make a bad backup of one that was verified.
+    if (failed.length === 0 || failed.some(isOfBackup)) keepVerdict(context, backup, found);
+    const proof = proofOf(backup, found);
+    writeProof(places, name, proof);
+    if (!proof.ok) {
+      throw new AppError('BACKUP_NOT_PROVEN', `${name}: ${proof.detail}`, {
+        hint: `take a new backup: ./manage.ts --action backup --instance ${name}`,
+        ...(failed.length > 1 ? { output: failed.map((check) => `${check.name}: ${check.detail}`).join('\n') } : {}),
+        data: { name, ...proof, verification: found },
+      });
+    }
+    return outcome(name, proof, found);
+  },
+});
+
+type Proof = Parameters<typeof writeProof>[2];
+
+function proofOf(backup: Backup, { state, verifiedAt, checks, recoveredToLsn, restoreSeconds }: Verification): Proof {
+  const [first] = failedOf(checks);
+  const replayed = recoveredToLsn === null ? 0n : lsnBytes(parseLsn(recoveredToLsn)) - lsnBytes(backup.stopLsn);
+  const before = backup.verification?.level === 'full' ? null : (backup.verification?.restoreSeconds ?? null);
+  return {
+    schema: 1,
+    instanceId: backup.instance.id,
+    backupId: backup.id,
+    at: verifiedAt,
+    ok: state === 'verified',
+    detail: first === undefined ? `restored to the end of the archive` : `${first.name}: ${first.detail}`,
+    recoveredToLsn,
+    // Only where the same backup was restored without its WAL can it be said how long the WAL takes.
+    replayedBytes: before === null ? 0 : Number(replayed),
+    replaySeconds: before === null ? 0 : Math.max(0, (restoreSeconds ?? before) - before),
+  };
+}
+
+function outcome(name: string, proof: Proof, found: Verification): Outcome {
+  const { backupId, recoveredToLsn, replayedBytes } = proof;
+  const wal = replayedBytes > 0 ? ` and ${humanBytes(replayedBytes)} of WAL` : ' and its WAL';
+  const line = `${name}: backup ${backupId}${wal} restored to ${recoveredToLsn}, the end of the archive, in ${found.restoreSeconds?.toFixed(1)} s`;
+  return { data: { name, ...proof, verification: found }, text: [checkTable(found.checks), { line }] };
+}
