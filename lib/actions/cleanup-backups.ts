@@ -22,10 +22,7 @@ export const cleanupBackups = instanceAction({
   details:
     'Keeps what either rule keeps, every pinned backup, the newest verified one and all that is newer; of the WAL, everything from the oldest kept backup on. While nothing is verified, or while a damage alarm stands, nothing is removed.',
   examples: [
-    [
-      './manage.ts --action cleanup-backups --instance client-a --retention-days 14 --dry-run',
-      'what would go, and why',
-    ],
+    ['./manage.ts cleanup-backups client-a --retention-days 14 --dry-run', 'what would go, and why'],
     ['./manage.ts cleanup-backups all --keep 7 --yes --quiet', 'for cron'],
   ],
   options: {

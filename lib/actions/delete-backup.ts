@@ -11,7 +11,7 @@ export const deleteBackup = instanceAction({
   summary: 'remove one backup',
   details:
     'Refuses a pinned backup, and the newest verified one, without --force. WAL that nothing needs any more goes with the next cleanup-backups.',
-  examples: [['./manage.ts --action delete-backup --instance client-a --backup-name 20261121T101500Z', 'this one']],
+  examples: [['./manage.ts delete-backup client-a --backup-name 20261121T101500Z', 'this one']],
   options: {
     'backup-name': { type: 'string', alias: 'b', describe: 'which one' },
     force: { type: 'boolean', describe: 'also when it is pinned, or the newest verified one' },
