@@ -68,6 +68,7 @@ export const errorRegistry = {
   MIGRATION_FAILED: exitStatus.failed,
   MIGRATION_NO_DOWN: exitStatus.failed,
   BASELINE_UNCLEAR: exitStatus.failed,
+  REHEARSAL_FAILED: exitStatus.failed,
   MIGRATION_LOCKED: exitStatus.locked,
   BACKUP_NOT_FOUND: exitStatus.notFound,
   BACKUP_FAILED: exitStatus.failed,

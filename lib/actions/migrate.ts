@@ -3,6 +3,7 @@ import { migrate as runMigrations, type MigrationResult, pendingMigrations } fro
 import type { Preview } from '../migrations/preview.ts';
 import { instanceAction, type Outcome, type Text } from './action.ts';
 import { fleetOptions, migrateRollout } from './migrate-fleet.ts';
+import { rehearsalOptions, rehearseFirst } from './migrate-rehearse.ts';
 import { runRequest, wayBack } from './migration-run.ts';
 import { migrationConnection, migrationFolder, migrationOptions } from './migration-target.ts';
 
@@ -14,12 +15,14 @@ export const migrate = instanceAction({
   examples: [
     ['./manage.ts --action migrate --instance client-a --migrations-dir ./migrations', 'apply what is pending'],
     ['./manage.ts migrate client-a -m ./migrations --dry-run', 'show the SQL that would run, and its locks'],
+    ['./manage.ts migrate client-a -m ./migrations --rehearse', 'try it on a copy first, see its locks, then decide'],
     ["./manage.ts migrate 'client-*' -m ./migrations --canary client-a --jobs 4", 'one first, then four at once'],
   ],
   options: {
     ...migrationOptions,
     to: { type: 'string', describe: 'stop after this version' },
     'allow-out-of-order': { type: 'boolean', describe: 'also apply files older than the newest applied one' },
+    ...rehearsalOptions,
     ...fleetOptions,
   },
   target: 'existing',
@@ -39,12 +42,13 @@ export const migrate = instanceAction({
       const { previewMigrations } = await import('../migrations/preview.ts');
       return previewed(await previewMigrations(pending), current);
     }
+    const rehearsal = given.rehearse ? await rehearseFirst(context, name, connection, wanted) : undefined;
     const result = await runMigrations(context.task, connection, {
       ...wanted,
       ...runRequest(context, name, 'migrate'),
     });
     return {
-      data: { ...result },
+      data: { ...result, ...(given.rehearse ? { rehearsal: rehearsal ?? null } : {}) },
       text: [{ line: summary(name, result) }, ...wayBack(context, name, result.restorePoint)],
     };
   },
