@@ -3,6 +3,7 @@ import { monotonicMs, nowIso } from '../host/clock.ts';
 import type { Operation } from '../operation.ts';
 import type { Installation } from '../postgres/installations.ts';
 import { sqlState } from '../postgres/sql.ts';
+import { Task } from '../task.ts';
 import { raiseAlarm } from './alarm.ts';
 import { damageIn } from './damage.ts';
 import { type Backup, backupFolder, type Check, type Verification, writeBackup } from './catalogue.ts';
@@ -103,18 +104,27 @@ async function tryRestore(
   const { places, task } = operation;
   const archive = archiveOfBackup(places, backup.instance.name, backup.instance.id);
   const wal = options.level === 'full' ? toTail(backup, readArchive(archive, backup.segmentBytes)) : toStop(backup);
+  // Bytes that have changed are not worth unpacking to the end.
+  const unsound = new AbortController();
+  const sound = stored.then(({ ok }) => {
+    if (!ok) unsound.abort();
+    return ok;
+  });
+  const trial = new Task(AbortSignal.any([task.signal, unsound.signal]), task.emit);
   try {
-    return await testRestore(operation, installation, backup, {
+    return await testRestore({ ...operation, task: trial }, installation, backup, {
       wal,
-      sound: stored.then(({ ok }) => ok),
-      running: async (server) => await examineRunning(server, { installation, backup, options, beat, wal, task }),
+      sound,
+      running: async (server) =>
+        await examineRunning(server, { installation, backup, options, beat, wal, task: trial }),
       stopped: async (data) => (options.level === 'quick' ? [] : [await examineStopped(installation, data, task)]),
     });
   } catch (error) {
-    const aboutBackup = error instanceof AppError || sqlState(error) !== undefined;
-    if (!aboutBackup || task.signal.aborted || isForWantOfRoom(error)) throw error;
+    task.signal.throwIfAborted();
     // What the stored bytes say of themselves tells more than what became of them.
-    if (!(await stored).ok) return { checks: [] };
+    if (!(await sound)) return { checks: [] };
+    const aboutBackup = error instanceof AppError || sqlState(error) !== undefined;
+    if (!aboutBackup || isForWantOfRoom(error)) throw error;
     return { checks: [{ name: 'test restore', ok: false, detail: detailOf(error as AppError) }] };
   }
 }

@@ -1,5 +1,6 @@
 import {
   copyFileSync,
+  existsSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -10,7 +11,7 @@ import {
   writeSync,
   closeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { addressOf, query } from '../helpers/database.ts';
 import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
@@ -19,21 +20,20 @@ let sandbox: Sandbox;
 let base: string;
 let wal: string;
 
-function flipByte(file: string): void {
+function flipByte(file: string, at = Math.floor(statSync(file).size / 2)): void {
   const bytes = readFileSync(file);
-  const at = Math.floor(bytes.length / 2);
   const handle = openSync(file, 'r+');
   writeSync(handle, Buffer.from([(bytes[at] ?? 0) ^ 0x40]), 0, 1, at);
   closeSync(handle);
 }
 
 /** Damages a file, has the backup verified, and puts the file back. */
-async function verifyWith(file: string, damage: (file: string) => void) {
+async function verifyWith(file: string, damage: (file: string) => void, level = 'quick') {
   const kept = `${file}.kept`;
   copyFileSync(file, join(sandbox.root, 'kept'));
   try {
     damage(file);
-    return await sandbox.manage(['verify-backup', 'shop', '--backup-name', 'first', '--json']);
+    return await sandbox.manage(['verify-backup', 'shop', '--backup-name', 'first', '--level', level, '--json']);
   } finally {
     rmSync(kept, { force: true });
     rmSync(file, { force: true });
@@ -48,8 +48,8 @@ async function state(): Promise<string | undefined> {
   return (listed.json() as unknown as { data: { backups: { id: string; state: string }[] } }).data.backups[0]?.state;
 }
 
-function segments(): string[] {
-  return readdirSync(wal).filter((name) => /^[0-9A-F]{24}$/.test(name));
+function segmentsIn(folder: string): string[] {
+  return readdirSync(folder).filter((name) => /^[0-9A-F]{24}$/.test(name));
 }
 
 beforeAll(async () => {
@@ -58,6 +58,8 @@ beforeAll(async () => {
   const address = await addressOf(sandbox, 'shop');
   await query(address, 'create table orders as select n, md5(n::text) as hash from generate_series(1, 20000) n');
   expect((await sandbox.manage(['backup', 'shop', '--backup-name', 'first'])).code).toBe(0);
+  await sandbox.create('other');
+  expect((await sandbox.manage(['backup', 'other', '--backup-name', 'first', '--no-verify'])).code).toBe(0);
   // A second backup makes the archive reach two segments beyond the first one's end.
   await query(address, 'insert into orders select n, md5(n::text) from generate_series(1, 20000) n');
   expect((await sandbox.manage(['backup', 'shop', '--backup-name', 'second', '--no-verify'])).code).toBe(0);
@@ -69,37 +71,76 @@ afterAll(async () => {
   await sandbox.cleanup();
 });
 
+/** What may happen to a file. Each leaves it there or not, and never as it was. */
+const harms: Record<string, (file: string) => void> = {
+  'a flipped byte': (file) => flipByte(file),
+  'cut short': (file) => truncateSync(file, Math.floor(statSync(file).size / 2)),
+  gone: (file) => rmSync(file),
+  'replaced by another instance’s': (file) => copyFileSync(ofOther(file), file),
+};
+
+/** Every file that a backup is made of, as found on the disk: a new kind of file is in the sweep by itself. */
+function storedFiles(): string[] {
+  return readdirSync(base, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => statSync(join(base, name)).isFile() && name !== 'backup.json',
+  );
+}
+
+/** Every file of the archive that a recovery from the backup to the newest WAL reads. */
+function neededWal(): string[] {
+  return segmentsIn(wal).filter((name) => name >= firstSegment());
+}
+
 describe('a damaged backup', () => {
-  it('is found whichever of its files is damaged, and the file is named', async () => {
-    const stored = readdirSync(base).filter((name) => statSync(join(base, name)).isFile() && name !== 'backup.json');
-    expect(stored.length).toBeGreaterThanOrEqual(3);
+  it('is found whichever of its files is harmed however, and the file is named', async () => {
+    const stored = storedFiles();
+    expect(stored.length).toBeGreaterThanOrEqual(8);
     for (const name of stored) {
-      const verified = await verifyWith(join(base, name), flipByte);
-      expect(verified.code).toBe(7);
-      expect(verified.json()).toMatchObject({ ok: false, error: { code: 'BACKUP_NOT_PROVEN' } });
-      expect(verified.stdout).toContain(name);
+      for (const [harm, damage] of Object.entries(harms)) {
+        const file = join(base, name);
+        if (harm.startsWith('replaced') && readFileSync(file).equals(readFileSync(ofOther(file)))) continue;
+        const verified = await verifyWith(file, damage);
+        expect([name, harm, verified.code]).toEqual([name, harm, 7]);
+        expect([name, harm, verified.json().error?.message.includes(name)]).toEqual([name, harm, true]);
+      }
       expect(await state()).toBe('failed');
     }
   });
 
-  it('is found when a stored file is cut or gone', async () => {
-    const [archive = ''] = readdirSync(base).filter((name) => name.startsWith('base.tar'));
-    const cut = await verifyWith(join(base, archive), (file) => truncateSync(file, statSync(file).size - 100));
-    expect([cut.code, cut.stdout.includes(archive)]).toEqual([7, true]);
-    const gone = await verifyWith(join(base, archive), (file) => rmSync(file));
-    expect([gone.code, gone.stdout.includes(archive)]).toEqual([7, true]);
+  it('is found when two of its files have changed places', async () => {
+    const [first = '', second = ''] = storedFiles().filter((name) => name.includes('.tar'));
+    await swapped(join(base, first), join(base, second), async () => {
+      const verified = await verifyWith(join(base, 'backup_manifest'), () => undefined);
+      expect([verified.code, verified.stdout.includes(first), verified.stdout.includes(second)]).toEqual([
+        7,
+        true,
+        true,
+      ]);
+    });
   });
 
-  it('is found when any archived segment from its start on is cut, foreign or missing, and the segment is named', async () => {
-    const { startSegment } = { startSegment: segments().find((name) => name >= firstSegment()) ?? '' };
-    const needed = segments().filter((name) => name >= startSegment);
+  it('is found when any archived segment from its start on is cut, foreign, swapped or gone, and the segment is named', async () => {
+    const needed = neededWal();
     expect(needed.length).toBeGreaterThanOrEqual(3);
     // The newest one is beyond every backup's end and has no successor that would show it missing.
-    for (const name of needed.slice(0, -1)) {
-      const cut = await verifyWith(join(wal, name), (file) => truncateSync(file, 8 * 1024 * 1024));
-      expect([name, cut.code, cut.stdout.includes(name)]).toEqual([name, 7, true]);
-      const gone = await verifyWith(join(wal, name), (file) => rmSync(file));
-      expect([name, gone.code, gone.stdout.includes(name)]).toEqual([name, 7, true]);
+    for (const [index, name] of needed.slice(0, -1).entries()) {
+      for (const [harm, damage] of Object.entries(harms)) {
+        if (harm === 'a flipped byte') continue; // see the next test
+        const verified = await verifyWith(join(wal, name), damage);
+        expect([name, harm, verified.code, verified.stdout.includes(name)]).toEqual([name, harm, 7, true]);
+      }
+      await swapped(join(wal, name), join(wal, needed[index + 1] ?? ''), async () => {
+        const verified = await verifyWith(join(base, 'backup_manifest'), () => undefined);
+        expect([name, verified.code, verified.stdout.includes(name)]).toEqual([name, 7, true]);
+      });
+    }
+  });
+
+  // Behind the record that ends a segment early are zeros that nobody reads: the byte is one of its first records.
+  it('is found by replaying the archive when one byte of any segment in it has changed', async () => {
+    for (const name of neededWal()) {
+      const verified = await verifyWith(join(wal, name), (file) => flipByte(file, 120), 'full');
+      expect([name, verified.code]).toEqual([name, 7]);
     }
   });
 
@@ -113,4 +154,26 @@ describe('a damaged backup', () => {
 function firstSegment(): string {
   const label = readdirSync(wal).find((name) => name.endsWith('.backup')) ?? '';
   return label.slice(0, 24);
+}
+
+/** The same file of the other instance; of its archive, any segment. */
+function ofOther(file: string): string {
+  const same = file.replace('/shop/', '/other/');
+  if (existsSync(same)) return same;
+  const [segment = ''] = segmentsIn(dirname(same));
+  return join(dirname(same), segment);
+}
+
+async function swapped(first: string, second: string, look: () => Promise<void>): Promise<void> {
+  const swap = (): void => {
+    renameSync(first, `${first}.away`);
+    renameSync(second, first);
+    renameSync(`${first}.away`, second);
+  };
+  swap();
+  try {
+    await look();
+  } finally {
+    swap();
+  }
 }
