@@ -24,7 +24,7 @@ const limitMs = 24 * 60 * 60 * 1000;
 
 /**
  * Takes a base backup with the WAL it needs, as tar files, synced to disk (PostgreSQL's documentation, "pg_basebackup").
- * @throws PROGRAM_FAILED; BACKUP_FAILED naming file and block when the checksum of a page is wrong
+ * @throws PROGRAM_FAILED, also when a page's checksum is wrong
  */
 export async function takeBaseBackup(
   installation: Installation,
@@ -51,32 +51,13 @@ export async function takeBaseBackup(
     ...options.compression,
     ...(options.maxRate === undefined ? [] : ['--max-rate', options.maxRate]),
   ];
-  try {
-    await run(program(installation, 'pg_basebackup'), args, {
-      signal: task.signal,
-      timeoutMs: limitMs,
-      onErrorLine: (line) => {
-        const match = /^(\d+)\/(\d+) kB \((\d+)%\)/.exec(line);
-        if (match) options.progress(`${match[3]} % of ${Math.round(Number(match[2]) / 1024)} MB read`);
-      },
-    });
-  } catch (error) {
-    throw damagedPages(error) ?? error;
-  }
-}
-
-/** The server reads on past a damaged page, and pg_basebackup fails in the end (PostgreSQL's basebackup.c). */
-function damagedPages(error: unknown): AppError | undefined {
-  const { output = '' } = error as AppError;
-  const pages = [...output.matchAll(/checksum verification failed in file "(?:\.\/)?(.+?)", block (\d+)/g)];
-  const [first] = pages;
-  if (first === undefined) return undefined;
-  const named = pages.map(([, file, block]) => `${file}, block ${block}`);
-  return new AppError('BACKUP_FAILED', `the data is damaged: a page has a wrong checksum in ${named[0]}`, {
-    hint: 'no backup is taken of damaged data: restore the newest verified one, or look at what is broken with: pg_amcheck',
-    output: named.join('\n'),
-    data: { damagedPages: named },
-    cause: error,
+  await run(program(installation, 'pg_basebackup'), args, {
+    signal: task.signal,
+    timeoutMs: limitMs,
+    onErrorLine: (line) => {
+      const match = /^(\d+)\/(\d+) kB \((\d+)%\)/.exec(line);
+      if (match) options.progress(`${match[3]} % of ${Math.round(Number(match[2]) / 1024)} MB read`);
+    },
   });
 }
 

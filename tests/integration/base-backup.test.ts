@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, cpSync, existsSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { poll } from '../../lib/host/wait.ts';
 import { dataOf } from '../helpers/answer.ts';
 import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
-import { type Address, addressOf, query, superQuery } from '../helpers/database.ts';
+import { type Address, addressOf, query } from '../helpers/database.ts';
 
 let sandbox: Sandbox;
 let address: Address;
@@ -79,24 +79,5 @@ describe('a base backup', () => {
     } finally {
       await elsewhere.cleanup();
     }
-  });
-
-  // Last, since it breaks the data.
-  it('is not taken of damaged data: the file and the block are named, and nothing is left of it', async () => {
-    const [row] = await superQuery<{ path: string }>(
-      sandbox,
-      'shop',
-      `select pg_relation_filepath('orders') as path`,
-      'shop',
-    );
-    await superQuery(sandbox, 'shop', 'checkpoint');
-    const file = openSync(join(sandbox.root, 'instances', 'shop', 'data', row?.path ?? ''), 'r+');
-    writeSync(file, Buffer.from('damage'), 0, 6, 3 * 8192 + 4000);
-    closeSync(file);
-    const before = dataOf(await sandbox.manage(['list-backups', 'shop', '--json'])).backups.length;
-    const taken = await sandbox.manage(['backup', 'shop', '--json']);
-    expect([taken.code, taken.json().error?.code]).toEqual([1, 'BACKUP_FAILED']);
-    expect(taken.json().error?.message).toContain(`${row?.path}, block 3`);
-    expect(dataOf(await sandbox.manage(['list-backups', 'shop', '--json'])).backups).toHaveLength(before);
   });
 });
