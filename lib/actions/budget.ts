@@ -53,12 +53,16 @@ function summary(spent: Budget, claims: readonly Claim[], stressBytes: number): 
   ];
 }
 
-/** In characters; with names of 20 the table is 80 wide. */
-const barWidth = 32;
+/** What is left of 80 columns beside names and two sizes, and never so little that nothing can be seen. */
+function barWidth(claims: readonly Claim[]): number {
+  const names = Math.max(8, ...claims.map(({ name, overcommit }) => name.length + (overcommit ? ' (!)'.length : 0)));
+  return Math.max(10, 80 - names - 2 * '1023.9 MB'.length - 3 * 2);
+}
 
 function chart(claims: readonly Claim[], { limitBytes, othersBytes }: Budget, stressBytes: number): Text {
+  const width = barWidth(claims);
   const row = (name: string, committed: number, stress: number): string[] => {
-    const bar = renderBar({ committedBytes: committed, stressBytes: stress }, limitBytes, barWidth);
+    const bar = renderBar({ committedBytes: committed, stressBytes: stress }, limitBytes, width);
     return [name, humanBytes(committed), humanBytes(stress), bar];
   };
   const named = claims.map((claim) => {

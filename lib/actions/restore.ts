@@ -10,7 +10,7 @@ import type { Port } from '../host/ports.ts';
 import { assertNameFree } from '../instances/create.ts';
 import { endGhost } from '../instances/ghost.ts';
 import { type InstanceName, parseName } from '../instances/names.ts';
-import { leaseHolderOf } from '../instances/memory.ts';
+import { leaseHolderOf, tuningOf } from '../instances/memory.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import { summarize } from '../instances/summary.ts';
 import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
@@ -111,7 +111,8 @@ async function prepareTarget(
   }
   const present = readPresent(places, name);
   if (present === undefined) await endGhost(context, name);
-  const record = present ?? kept;
+  // The configuration comes back with the data: so does what the record says of it.
+  const record = present === undefined ? kept : { ...present, ...tuningOf(kept) };
   const port =
     given.port === undefined && present !== undefined
       ? record.port

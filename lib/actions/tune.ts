@@ -139,19 +139,22 @@ function outcome(
     data,
     text: [
       {
-        head: ['setting', 'old', 'new', 'takes', 'why'],
-        rows: changes.map(({ name: setting, before, after, takes, reason }) => [
-          setting,
-          before ?? '-',
-          after ?? '-',
-          takes ?? '-',
-          reason,
-        ]),
+        head: ['setting', 'old → new', 'why'],
+        rows: changes.map((change) => [change.name, valueOf(change), whyOf(change)]),
       },
       { line: memory },
       ...(done === undefined ? [{ line: wouldLine(name, changes) }] : doneLines(name, changes, done.reloaded)),
     ],
   };
+}
+
+function valueOf({ before, after, takes }: SettingChange): string {
+  return takes === null ? (after ?? '-') : `${before ?? '-'} → ${after ?? '-'}`;
+}
+
+/** What a change takes stands first: that is what people look for. */
+function whyOf({ takes, reason }: SettingChange): string {
+  return takes === null ? reason : `${takes}: ${reason}`;
 }
 
 function overridden({ settings }: Plan, { own }: Configured): { name: string; place: string }[] {

@@ -8,6 +8,7 @@ import { quoteSetting, Raw, recoveryConfiguration, shellCommand } from '../insta
 import { asSuperuser } from '../instances/connection.ts';
 import { launch, startInstance } from '../instances/lifecycle.ts';
 import { type InstancePaths, instancePaths } from '../instances/places.ts';
+import { leaseHolderOf } from '../instances/memory.ts';
 import { type InstanceRecord, writeRecord } from '../instances/record.ts';
 import type { Operation } from '../operation.ts';
 import type { Installation } from '../postgres/installations.ts';
@@ -75,6 +76,7 @@ export async function restoreInstance(operation: Operation, options: RestoreOpti
   const keep = (): void => {
     writeRecord(places, restored);
     journal.settle({ kind: 'folder', path: scratch });
+    operation.leases.revise(restored.port, leaseHolderOf(places, restored));
   };
   try {
     await recoverTo(operation, options, paths, complete);

@@ -4,7 +4,7 @@ import { nowIso } from '../host/clock.ts';
 import { exists, fileSize, folderBytes, listFolder, sha256 } from '../host/files.ts';
 import { makeFolder } from '../host/folders.ts';
 import { copyFile, moveForGood, syncFolder, writeJson } from '../host/for-good.ts';
-import { ownConfiguration } from '../instances/configure.ts';
+import { ownConfiguration, plannedConfiguration } from '../instances/configure.ts';
 import { asSuperuser } from '../instances/connection.ts';
 import { instancePaths } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
@@ -46,7 +46,14 @@ export function timestampId(): string {
 export const keptFiles = ['password'] as const;
 
 /** In the data too; kept apart as well, so that they can be read without unpacking it. */
-const readableFiles = ['postgresql.conf', 'postgresql.auto.conf', ownConfiguration, 'pg_hba.conf', 'pg_ident.conf'];
+const readableFiles = [
+  'postgresql.conf',
+  'postgresql.auto.conf',
+  plannedConfiguration,
+  ownConfiguration,
+  'pg_hba.conf',
+  'pg_ident.conf',
+];
 
 /**
  * Takes a base backup: built in a folder whose name no backup can have, published by one rename when everything in it is

@@ -19,6 +19,8 @@ export interface ServerIdentity {
   systemIdentifier: string;
 }
 
+/** The file in the data directory that holds the plan. */
+export { planFile as plannedConfiguration } from '../tuning/render.ts';
 /** The file in the data directory that this tool owns; the one an operator edits, postgresql.conf, ends by including it. */
 export const ownConfiguration = 'pg-manage.conf';
 /** Settings of a recovery; there only while a restored server has not finished it. */

@@ -44,6 +44,12 @@ function claimOf(places: Places, name: InstanceName): Claim[] {
   }
 }
 
+/** What a record says of the plan that the instance is configured by. */
+export function tuningOf(record: InstanceRecord) {
+  const { template, templateFile, maxConnections, committedBytes, stressBytes, overcommit, wishes } = record;
+  return { template, templateFile, maxConnections, committedBytes, stressBytes, overcommit, wishes };
+}
+
 /** For whom an instance's port is leased, and with how much memory. */
 export function leaseHolderOf({ root }: Places, record: InstanceRecord): LeaseHolder {
   const { id: instanceId, name: instance, committedBytes, stressBytes, overcommit } = record;

@@ -115,7 +115,8 @@ export class Leases {
   }
 
   /**
-   * Makes sure that the lease of an instance that exists is there (its file may have been cleaned away).
+   * Makes sure that the lease of an instance that exists is there (its file may have been cleaned away), and claims the
+   * memory that its record says.
    * @throws PORT_IN_USE when another instance has it by now
    */
   renew(port: Port, holder: LeaseHolder): void {
@@ -123,6 +124,7 @@ export class Leases {
     const lease = this.find(port);
     if (lease !== undefined && lease.instanceId !== holder.instanceId)
       throw portInUse(port, describeLease(lease), moveHint);
+    if (lease !== undefined && !isSameClaim(lease, holder)) this.revise(port, holder);
   }
 
   /** Says anew what memory the holder of a lease may take; a lease that is not there, or another's, is left alone. */
@@ -152,6 +154,10 @@ export class Leases {
     const lease: Lease = { schema: 1, port, ...holder, user: dataOwner().name, since: nowIso() };
     return createFileForGood(this.file(port), `${JSON.stringify(lease)}\n`, 0o644);
   }
+}
+
+function isSameClaim(a: MemoryClaim, b: MemoryClaim): boolean {
+  return a.committedBytes === b.committedBytes && a.stressBytes === b.stressBytes && a.overcommit === b.overcommit;
 }
 
 /** What to do when the port of an instance is somebody else's. */

@@ -208,3 +208,22 @@ it('status says which settings give durability up', async () => {
   const { stdout } = await sandbox.manage(['status', 'tests']);
   expect(stdout).toMatch(/^durability +given up: fsync, synchronous_commit, full_page_writes off/m);
 });
+
+it('a restore brings the configuration of its backup back, and the record and the lease follow', async () => {
+  dataOf(await sandbox.manage(['backup', 'tests', '--no-verify', '--json']));
+  const file = join(sandbox.root, 'instances', 'tests', 'instance.json');
+  const read = (): InstanceFile => JSON.parse(readFileSync(file, 'utf8')) as InstanceFile;
+  const { port, committedBytes, maxConnections } = read();
+  dataOf(await sandbox.manage(['tune', 'tests', '--max-connections', '70', '--apply', '--json']));
+  expect(read().maxConnections).toBe(70);
+
+  dataOf(await sandbox.manage(['restore', 'tests', '--yes', '--json']));
+  expect(read()).toMatchObject({ committedBytes, maxConnections });
+  const lease = JSON.parse(readFileSync(join(sandbox.host, 'leases', `${port}.json`), 'utf8')) as InstanceFile;
+  expect(lease.committedBytes).toBe(committedBytes);
+  const { changes } = dataOf(await sandbox.manage(['tune', 'tests', '--json'])) as Tuning;
+  expect(changes.find(({ name }) => name === 'max_connections')).toMatchObject({
+    after: String(maxConnections),
+    takes: null,
+  });
+});
