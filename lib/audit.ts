@@ -20,7 +20,7 @@ const lineSchema = z.object({
 export type AuditLine = z.infer<typeof lineSchema>;
 
 /** Options whose values are nobody's business. */
-const secret = /password|secret|token/i;
+const secret = /password|secret|token|^ping$/i;
 
 /** Adds one line to the record of what was done here. The file is only ever added to. */
 export function writeAudit(file: string, line: Omit<AuditLine, 'at' | 'user' | 'arguments'>, options: object): void {

@@ -32,6 +32,7 @@ export const errorRegistry = {
   INSTANCE_BROKEN: exitStatus.failed,
   INSTANCE_NOT_RUNNING: exitStatus.notRunning,
   NO_POSTGRES: exitStatus.failed,
+  NO_SCHEDULER: exitStatus.failed,
   NO_SERVICE_ACCOUNT: exitStatus.failed,
   ROOT_UNREACHABLE: exitStatus.failed,
   PORT_IN_USE: exitStatus.failed,

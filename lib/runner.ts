@@ -50,7 +50,7 @@ export async function perform(request: Request, signal: AbortSignal, tell: Liste
   action.check?.(request.options, request.common);
   if (isHostAction(action)) {
     const selected = action.target === 'some' ? select(selector ?? 'all', instanceNames(places)) : [];
-    const work: Work = async (context) => await action.run(context, request.options, selected);
+    const work: Work = async (context) => await action.run(context, request.options, selected, selector ?? 'all');
     return { several: false, results: [await attempt(request, undefined, signal, tell, work)] };
   }
   const names = targets(action, selector, places);

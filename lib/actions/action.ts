@@ -78,6 +78,8 @@ interface Declaration<O extends Options> {
   options: O;
   /** Set for an action that takes words behind `--`, as its usage names them; it lends its output to a program. */
   words?: string;
+  /** Set where a dead-man service (--ping) is told of its begin and end. */
+  pings?: true;
   /** How it locks the instance it works on. */
   lock: 'none' | 'shared' | 'exclusive';
   /** Whether it changes anything, which its options may decide: then it has a journal. */
@@ -101,8 +103,11 @@ export interface InstanceAction<O extends Options = Options> extends Declaration
 /** An action on the host or the whole root; with `some`, a selector may narrow it to some of the instances. */
 export interface HostAction<O extends Options = Options> extends Declaration<O> {
   target: 'none' | 'some';
-  /** @param selected all instances, unless a selector has narrowed that; none with the target `none` */
-  run(context: Context, options: Values<O>, selected: readonly InstanceName[]): Promise<Outcome>;
+  /**
+   * @param selected all instances, unless a selector has narrowed that; none with the target `none`
+   * @param selector the words that selected them
+   */
+  run(context: Context, options: Values<O>, selected: readonly InstanceName[], selector: string): Promise<Outcome>;
 }
 
 export type Action = InstanceAction | HostAction;

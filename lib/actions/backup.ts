@@ -6,7 +6,7 @@ import { assertProven, verifyBackup } from '../backups/verify.ts';
 import { AppError } from '../errors.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { type Context, instanceAction } from './action.ts';
-import { hadFinished, installationOf, openRunning } from './shared.ts';
+import { hadFinished, installationOf, openRunning, pingOption } from './shared.ts';
 import { measured, readVerifyOptions, verifyDetails, verifyOptions } from './verify-options.ts';
 
 export const backup = instanceAction({
@@ -31,8 +31,10 @@ export const backup = instanceAction({
     pin: { type: 'boolean', describe: 'keep it for good: retention never removes it' },
     verify: { type: 'boolean', describe: 'use --no-verify to leave it unproven' },
     ...verifyOptions,
+    ...pingOption,
   },
   target: 'existing',
+  pings: true,
   lock: 'shared',
   changes: true,
   check({ 'backup-name': id, 'max-rate': rate }) {

@@ -102,6 +102,11 @@ export const actions = {
     'fail when an instance could not be brought back',
     async () => (await import('./check.ts')).check,
   ),
+  schedule: entry(
+    'backups',
+    'have backups taken, proven and removed regularly',
+    async () => (await import('./schedule.ts')).schedule,
+  ),
   'cleanup-backups': entry(
     'backups',
     'remove backups and WAL that no rule keeps',

@@ -8,7 +8,7 @@ import { AppError } from '../errors.ts';
 import { lsnBytes, parseLsn } from '../postgres/lsn.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { instanceAction, type Outcome } from './action.ts';
-import { installationOf } from './shared.ts';
+import { installationOf, pingOption } from './shared.ts';
 import { checkTable, readVerifyOptions, verifyOptions } from './verify-options.ts';
 
 export const prove = instanceAction({
@@ -20,8 +20,9 @@ export const prove = instanceAction({
     ['./manage.ts --action prove --instance client-a', 'now'],
     ['./manage.ts prove all --quiet', 'for cron, weekly'],
   ],
-  options: { 'verify-sql': verifyOptions['verify-sql'] },
+  options: { 'verify-sql': verifyOptions['verify-sql'], ...pingOption },
   target: 'either',
+  pings: true,
   lock: 'shared',
   changes: true,
   async run(context, instance, given) {

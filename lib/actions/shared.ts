@@ -76,3 +76,8 @@ export function moment(iso: string | null | undefined): string {
 export function hadFinished({ recovered }: Context, action: string): boolean {
   return recovered.some((entry) => entry.action === action && entry.outcome === 'finished');
 }
+
+/** Of actions that a schedule calls; what it does is in lib/cli/pinger.ts. */
+export const pingOption = {
+  ping: { type: 'string', describe: 'a dead-man service to tell of begin and end (URL) [PG_MANAGE_PING]' },
+} as const;

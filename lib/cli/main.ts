@@ -10,6 +10,7 @@ import { openDialogue } from './dialogue.ts';
 import { readProjectFile } from '../instances/project-file.ts';
 import { inTodaysWords } from './habits.ts';
 import { parse, type Parsed, readStyle, type Style } from './parse.ts';
+import { openPinger } from './pinger.ts';
 import type { Output, ProgressView } from './reporter.ts';
 import { plainProgress, silentProgress } from './progress.ts';
 import { exitCodeOf, printError, reportJson, reportText } from './reporter.ts';
@@ -78,8 +79,10 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
   const question = selector === undefined ? undefined : action.confirm?.(selector, options);
   if (question !== undefined && !flags.yes && !flags['dry-run']) await prompt?.(question, selector ?? '');
 
+  const pinger = openPinger(action, flags['dry-run'] ? {} : options, flags['dry-run'] ? {} : environment, view);
   const { signal, dispose } = interruptible(view);
   try {
+    await pinger.tell('start');
     const report = await perform(
       {
         action,
@@ -96,6 +99,7 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
       signal,
       (event, instance) => view.show(event, instance),
     );
+    await pinger.tell(exitCodeOf(report) === exitStatus.done ? 'success' : 'fail');
     view.clear();
     if (style.json) reportJson(style, action.name, report, output);
     else reportText(style, report, output, paint);

@@ -90,3 +90,17 @@ export function callerMayWrite(folder: string): boolean {
     }
   });
 }
+
+/** Writes a file of the system's (a unit of systemd) with the caller's own rights: whole, or not at all. */
+export function writeSystemFile(path: string, text: string): void {
+  asCaller(() => {
+    const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+    writeFileSync(temporary, text, { mode: 0o644, flag: 'wx' });
+    renameSync(temporary, path);
+  });
+}
+
+/** Removes a file of the system's with the caller's own rights. */
+export function removeSystemFile(path: string): void {
+  asCaller(() => rmSync(path, { force: true }));
+}

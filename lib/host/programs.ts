@@ -15,6 +15,8 @@ export interface RunOptions {
   onErrorLine?: (line: string) => void;
   /** Exit statuses besides 0 that are an answer, not a failure. */
   alsoEndsWith?: readonly number[];
+  /** Run with the caller's own identity, for programs that steer the system. */
+  asCaller?: boolean;
 }
 
 export interface RunResult {
@@ -53,7 +55,7 @@ export async function run(program: string, args: readonly string[], options: Run
   const { execa } = await import('execa');
   const child = asCaller(() =>
     execa(program, [...args], {
-      ...programIdentity(),
+      ...(options.asCaller ? {} : programIdentity()),
       cwd: options.cwd ?? '/',
       env: programEnvironment(options.env),
       extendEnv: false,

@@ -1,0 +1,88 @@
+import { describe, expect, it } from '@jest/globals';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectDirectory } from '../../../lib/host/project.ts';
+import { parseTimes } from '../../../lib/schedule/cron.ts';
+import { crontabBlock, findBlock, withBlock } from '../../../lib/schedule/crontab.ts';
+import { planJobs, type ScheduleWish } from '../../../lib/schedule/plan.ts';
+import { planUnits } from '../../../lib/schedule/units.ts';
+
+const template = (name: string): string => readFileSync(join(projectDirectory, 'templates', name), 'utf8');
+const root = "/srv/it's 100%";
+const around = {
+  command: ['/usr/bin/node', '/opt/launch.mjs', '/opt/manage.ts'],
+  options: ['--root', root],
+  environment: { PG_MANAGE_HOST: '/var/tmp/pg-manage' },
+  folder: `${root}/.pg-manage/schedule`,
+};
+const wish: ScheduleWish = {
+  selector: 'client-*',
+  backup: parseTimes('0 2 * * *'),
+  prove: parseTimes('weekly'),
+  keep: 7,
+  retentionDays: undefined,
+  jitterSeconds: 300,
+  ping: 'https://ping.example/a&b',
+};
+const plan = (more: Partial<ScheduleWish> = {}) => planJobs({ ...wish, ...more }, around, template('schedule-job.sh'));
+
+describe('the script of a job', () => {
+  it('calls everything by absolute paths, removes only after a good backup, and keeps the address out of the arguments', () => {
+    const [backup, prove] = plan();
+    expect(backup?.text).toContain(
+      [
+        'export PG_MANAGE_HOST=/var/tmp/pg-manage',
+        `PG_MANAGE_PING='https://ping.example/a&b' /usr/bin/node /opt/launch.mjs /opt/manage.ts --action backup --instance 'client-*' --quiet --root '/srv/it'\\''s 100%' &&`,
+        `  /usr/bin/node /opt/launch.mjs /opt/manage.ts --action cleanup-backups --instance 'client-*' --quiet --keep 7 --yes --root '/srv/it'\\''s 100%'`,
+      ].join('\n'),
+    );
+    expect(backup?.text).toMatch(/^missed_after=1500 /m);
+    expect(prove?.text).toMatch(/^missed_after=10140 /m);
+    expect(prove?.text).not.toContain('PING');
+    for (const job of plan()) expect(job.text).not.toMatch(/@[A-Z_]+@/);
+  });
+
+  it('removes nothing where no rule was given, and there is a job only for what was asked', () => {
+    expect(plan({ keep: undefined })[0]?.text).not.toContain('cleanup-backups');
+    expect(plan({ backup: undefined }).map(({ name }) => name)).toEqual(['prove']);
+  });
+});
+
+describe('the block in a crontab', () => {
+  const block = crontabBlock(plan(), root);
+  const others = 'MAILTO=ops\n5 5 * * * /bin/true\n';
+
+  it('has a line for the time and one for what was missed, with every % kept from cron', () => {
+    const file = String.raw`'/srv/it'\''s 100\%/.pg-manage/schedule/backup'`;
+    expect(block).toContain(`0 2 * * * ${file}`);
+    expect(block).toContain(`17 * * * * ${file} --if-missed`);
+  });
+
+  it('is added, replaced where it stands, found, and taken away, and nothing else is touched', () => {
+    const added = withBlock(others, root, block);
+    expect(added).toBe(`${others}${block.join('\n')}\n`);
+    expect(findBlock(added, root)).toEqual(block);
+    const changed = crontabBlock(plan({ prove: undefined }), root);
+    expect(withBlock(`${added}7 7 * * * /bin/false\n`, root, changed)).toBe(
+      `${others}${changed.join('\n')}\n7 7 * * * /bin/false\n`,
+    );
+    expect(withBlock(added, root, [])).toBe(others);
+    expect(withBlock(withBlock('', root, block), root, [])).toBe('');
+    expect(withBlock(added, '/srv/other', [])).toBe(added);
+  });
+});
+
+it('the units call the script as the owner, and make up for what was missed', () => {
+  const templates = { service: template('schedule.service'), timer: template('schedule.timer') };
+  const units = planUnits(plan(), { id: '1a2b3c4d', root, user: 'postgres' }, templates);
+  expect(units.map(({ name }) => name)).toEqual([
+    'pg-manage-1a2b3c4d-backup.service',
+    'pg-manage-1a2b3c4d-backup.timer',
+    'pg-manage-1a2b3c4d-prove.service',
+    'pg-manage-1a2b3c4d-prove.timer',
+  ]);
+  expect(units[0]?.text).toContain(`ExecStart="/srv/it's 100%%/.pg-manage/schedule/backup"`);
+  expect(units[0]?.text).toContain('User=postgres');
+  expect(units[1]?.text).toMatch(/OnCalendar=\*-\*-\* 02:00:00\n[^]*Persistent=true/);
+  for (const { text } of units) expect(text).not.toMatch(/@[A-Z_]+@/);
+});
