@@ -26,6 +26,8 @@ const stepSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('files'), files: z.array(z.object({ path: z.string(), text: z.string() })) }),
   /** The memory that an instance's lease claims changes: let it say what the record says. */
   z.object({ kind: z.literal('claim'), instance: z.string() }),
+  /** A pooler was being made, changed or ended: let it be as the instance's record says. */
+  z.object({ kind: z.literal('pooler'), instance: z.string() }),
   /** A running instance was stopped: start it again. */
   z.object({ kind: z.literal('stopped'), instance: z.string() }),
 ]);

@@ -8,9 +8,11 @@ import { instancePaths } from './instances/places.ts';
 import { leaseHolderOf } from './instances/memory.ts';
 import { readRecord } from './instances/record.ts';
 import { startInstance } from './instances/lifecycle.ts';
+import { toAppError } from './errors.ts';
 import { type JournalEntry, readJournal, type UndoStep, unwind } from './journal.ts';
 import type { Operation } from './operation.ts';
 import { livePostmaster } from './postgres/postmaster.ts';
+import { matchRecord } from './pooler/change.ts';
 import { stopServer } from './postgres/server.ts';
 import { archiveFolderOf } from './backups/repository.ts';
 
@@ -113,6 +115,20 @@ export async function undoStep({ places, leases, task }: Recovering, step: UndoS
           timeoutMs: 120_000,
         },
       );
+      return await matchPooler({ places, leases, task }, name);
     }
+    case 'pooler':
+      return await matchPooler({ places, leases, task }, step.instance);
+  }
+}
+
+/** A pooler that does not come up holds nothing else up: status and diagnose go on telling of it. */
+async function matchPooler(operation: Recovering, instance: string): Promise<void> {
+  try {
+    await matchRecord(operation, instance);
+  } catch (error) {
+    operation.task.signal.throwIfAborted();
+    const { message, hint } = toAppError(error);
+    operation.task.warn(hint === undefined ? message : `${message}; ${hint}`);
   }
 }

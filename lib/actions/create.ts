@@ -3,6 +3,8 @@ import { prepareArchive } from '../backups/repository.ts';
 import { sqlName } from '../databases/names.ts';
 import { assertNameFree, createInstance, type CreateWishes, planFor } from '../instances/create.ts';
 import type { InstanceName } from '../instances/names.ts';
+import { givePooler } from '../pooler/change.ts';
+import { findPgbouncer } from '../pooler/program.ts';
 import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
 import { chooseInstallation } from '../postgres/installations.ts';
 import { humanBytes } from '../tuning/sizes.ts';
@@ -25,6 +27,7 @@ const options = {
   username: { type: 'string', alias: 'u', describe: 'name of its role (default: the instance, - as _)' },
   networks: { type: 'string', describe: 'Docker networks: there are none here', hidden: true },
   'gui-port': { type: 'string', describe: 'the web GUI: there is none here', hidden: true },
+  pooler: { type: 'boolean', describe: 'with a connection pooler (PgBouncer) of its own' },
   locale: { type: 'string', describe: 'locale of the databases (default C.UTF-8)' },
   ...contentOptions,
 } as const;
@@ -54,6 +57,7 @@ export const create = instanceAction({
     const wishes = await readWishes(context, name, given);
     if (hadFinished(context, 'create')) return summaryOutcome(context, name);
     assertNameFree(context, name);
+    if (given.pooler) await findPgbouncer(context.task.signal); // missed now, not when everything else is made
     if (context.dryRun) return planned(context, name, wishes);
     if (!wishes.template.durable) {
       context.task.warn(`template ${wishes.template.name} gives up durability: a crash may lose the data`);
@@ -63,6 +67,8 @@ export const create = instanceAction({
       ...wishes,
       prepareArchive: () => prepareArchive(context, name, wishes.id),
       fill: async (record) => void (filled = await fill(context, record, wishes.contents)),
+      complete: async (record) =>
+        given.pooler ? (await givePooler(context, record, wishes.range, {})).record : record,
     });
     const { data, text } = summaryOutcome(context, name);
     const connect = { line: `connect with: psql "$(./manage.ts connect ${name} --format url)"` };
@@ -96,7 +102,11 @@ async function readWishes(context: Context, name: InstanceName, given: Given) {
   return { id: randomUUID(), name, installation, ...read, ...checked };
 }
 
-function planned(context: Context, name: InstanceName, wishes: Omit<CreateWishes, 'prepareArchive' | 'fill'>) {
+function planned(
+  context: Context,
+  name: InstanceName,
+  wishes: Omit<CreateWishes, 'prepareArchive' | 'fill' | 'complete'>,
+) {
   const plan = planFor(context, wishes);
   for (const warning of plan.warnings) context.task.warn(warning);
   const { installation, template, range } = wishes;

@@ -5,6 +5,7 @@ import { ensureFolder } from '../host/folders.ts';
 import { moveForGood } from '../host/for-good.ts';
 import { notFound } from '../instances/names.ts';
 import { stopInstance } from '../instances/stop.ts';
+import { stopPooler } from '../pooler/pooler.ts';
 import { instancePaths } from '../instances/places.ts';
 import { instanceNames, readRecord } from '../instances/record.ts';
 import { humanBytes } from '../tuning/sizes.ts';
@@ -42,16 +43,18 @@ export const destroy = instanceAction({
     }
     if (record !== undefined) {
       journal.intend({ kind: 'stopped', instance: name });
+      await stopPooler(context, record, { orderly: true, timeoutMs: context.timeoutMs });
       const ran = await stopInstance(task, paths, record, { way: 'orderly', timeoutMs: context.timeoutMs ?? 60_000 });
       if (!ran) journal.settle();
     }
     ensureFolder(places.quarantine);
     journal.intend({ kind: 'move', from: paths.folder, to: target });
     moveForGood(paths.folder, target);
-    // From here on it is gone, and only the port is left to be given back.
+    // From here on it is gone, and only its ports are left to be given back.
     if (record !== undefined) {
-      journal.settle({ kind: 'lease', port: record.port, instanceId: record.id });
-      leases.release(record.port, record.id);
+      const ports = [record.port, ...(record.pooler === undefined ? [] : [record.pooler.port])];
+      journal.settle(...ports.map((port) => ({ kind: 'lease' as const, port, instanceId: record.id })));
+      for (const port of ports) leases.release(port, record.id);
     }
     return {
       data: { name, quarantine: target, sizeBytes },

@@ -22,6 +22,11 @@ export const actions = {
   status: entry('instances', 'how an instance is', async () => (await import('./status.ts')).status),
   list: entry('instances', 'all instances at a glance', async () => (await import('./list.ts')).list),
   connect: entry('instances', 'how clients connect', async () => (await import('./connect.ts')).connect),
+  pooler: entry(
+    'instances',
+    'a connection pooler in front of an instance',
+    async () => (await import('./pooler.ts')).pooler,
+  ),
   logs: entry('instances', "the end of the server's log", async () => (await import('./logs.ts')).logs),
   psql: entry('instances', "psql on an instance's database", async () => (await import('./psql.ts')).psql),
   exec: entry('instances', 'run a program with DATABASE_URL set', async () => (await import('./exec.ts')).exec),

@@ -1,8 +1,10 @@
 import { AppError } from '../errors.ts';
 import { rollback, type RollbackTarget } from '../migrations/rollback.ts';
+import { reconnectPooler } from '../pooler/pooler.ts';
 import { instanceAction, type Values } from './action.ts';
 import { runRequest, wayBack } from './migration-run.ts';
 import { migrationConnection, migrationFolder, migrationOptions } from './migration-target.ts';
+import { openInstance } from './shared.ts';
 
 const options = {
   ...migrationOptions,
@@ -33,6 +35,7 @@ export const migrateRollback = instanceAction({
       target: targetOf(given),
       dryRun: context.dryRun,
     });
+    if (!context.dryRun) await reconnectPooler(context, openInstance(context, name).record);
     const names = (list: { version: string; name: string }[]): string =>
       list.map((one) => `${one.version}_${one.name}`).join(', ') || 'none';
     const line = context.dryRun

@@ -1,11 +1,13 @@
 import type { InstanceName } from '../instances/names.ts';
 import { migrate as runMigrations, type MigrationResult, pendingMigrations } from '../migrations/apply.ts';
 import type { Preview } from '../migrations/preview.ts';
+import { reconnectPooler } from '../pooler/pooler.ts';
 import { instanceAction, type Outcome, type Text } from './action.ts';
 import { fleetOptions, migrateRollout } from './migrate-fleet.ts';
 import { rehearsalOptions, rehearseFirst } from './migrate-rehearse.ts';
 import { runRequest, wayBack } from './migration-run.ts';
 import { migrationConnection, migrationFolder, migrationOptions } from './migration-target.ts';
+import { openInstance } from './shared.ts';
 
 export const migrate = instanceAction({
   name: 'migrate',
@@ -47,6 +49,7 @@ export const migrate = instanceAction({
       ...wanted,
       ...runRequest(context, name, 'migrate'),
     });
+    if (result.applied.length > 0) await reconnectPooler(context, openInstance(context, name).record);
     return {
       data: { ...result, ...(given.rehearse ? { rehearsal: rehearsal ?? null } : {}) },
       text: [{ line: summary(name, result) }, ...wayBack(context, name, result.restorePoint)],

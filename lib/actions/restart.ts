@@ -1,5 +1,6 @@
 import { startInstance } from '../instances/lifecycle.ts';
 import { stopInstance } from '../instances/stop.ts';
+import { startPooler, stopPooler } from '../pooler/pooler.ts';
 import { instanceAction } from './action.ts';
 import { defaultTimeoutMs, installationOf, openInstance, summaryOutcome } from './shared.ts';
 
@@ -15,9 +16,12 @@ export const restart = instanceAction({
     const { record, paths, archiveFolder } = openInstance(context, name);
     if (context.dryRun) return { data: { name }, text: [{ line: `would restart ${name}` }] };
     const installation = await installationOf(context, record);
+    if (record.pooler !== undefined) context.journal.intend({ kind: 'pooler', instance: name });
+    await stopPooler(context, record, { orderly: true, timeoutMs: context.timeoutMs });
     await stopInstance(context.task, paths, record, { way: 'orderly', timeoutMs: context.timeoutMs ?? 60_000 });
     const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
     await startInstance(context.task, installation, paths, record, { archiveFolder, timeoutMs });
+    await startPooler(context, record);
     return summaryOutcome(context, name);
   },
 });

@@ -5,6 +5,7 @@ import { archiveFolderOf, prepareArchive } from '../backups/repository.ts';
 import { type Restored, restoreInstance } from '../backups/restore.ts';
 import type { RestorePlan } from '../backups/restore-plan.ts';
 import { parseTarget, type RestoreTarget, targetWords } from '../backups/restore-target.ts';
+import { toAppError } from '../errors.ts';
 import { nowIso } from '../host/clock.ts';
 import type { Port } from '../host/ports.ts';
 import { assertNameFree } from '../instances/create.ts';
@@ -13,6 +14,7 @@ import { type InstanceName, parseName } from '../instances/names.ts';
 import { leaseHolderOf, tuningOf } from '../instances/memory.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import { summarize } from '../instances/summary.ts';
+import { startPooler } from '../pooler/pooler.ts';
 import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
 import { type Context, instanceAction, type Outcome, type Values } from './action.ts';
 import { describePlan } from './restore-text.ts';
@@ -87,7 +89,19 @@ export async function restoreSelected(context: Context, name: InstanceName, give
   const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
   const { record, archiveFolder } = await prepareTarget(context, name, plan.backup, beside, given);
   const restored = await restoreInstance(context, { plan, record, installation, archiveFolder, timeoutMs });
+  await resumePooler(context, record);
   return outcome(context, record, plan, restored);
+}
+
+/** What was restored may be from before the pooler. It is not what was asked for: it can fail without the restore. */
+async function resumePooler(context: Context, record: InstanceRecord): Promise<void> {
+  try {
+    await startPooler(context, record);
+  } catch (error) {
+    context.task.signal.throwIfAborted();
+    const { message, hint } = toAppError(error);
+    context.task.warn(`${message}${hint ? `; ${hint}` : ''}`);
+  }
 }
 
 function targetOf(given: Given): RestoreTarget {
@@ -107,7 +121,7 @@ async function prepareTarget(
     const id = randomUUID();
     const port = await leasePort(context, { ...kept, id, name: beside }, given.port, given);
     const archiveFolder = prepareArchive(context, beside, id);
-    return { record: { ...kept, id, name: beside, port, createdAt: nowIso() }, archiveFolder };
+    return { record: { ...kept, id, name: beside, port, pooler: undefined, createdAt: nowIso() }, archiveFolder };
   }
   const present = readPresent(places, name);
   if (present === undefined) await endGhost(context, name);

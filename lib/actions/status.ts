@@ -1,24 +1,22 @@
 import { observeProtection } from '../backups/observe-protection.ts';
 import type { Protection } from '../backups/protection.ts';
 import { lastBackups } from '../backups/summary.ts';
+import { askConnections } from '../diagnosis/connection-facts.ts';
+import { type ConnectionFacts, judgeConnections, judgeIdle } from '../diagnosis/connections.ts';
+import { judgePooler } from '../diagnosis/pooler.ts';
 import { exitStatus } from '../errors.ts';
 import { asSuperuser } from '../instances/connection.ts';
 import { instancePaths } from '../instances/places.ts';
 import { type InstanceRecord, readRecord } from '../instances/record.ts';
 import { type Summary, summarize } from '../instances/summary.ts';
 import { notDurable } from '../instances/own-settings.ts';
+import { type ObservedPooler, observePooler } from '../pooler/observe.ts';
 import { withClient } from '../postgres/sql.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { type Context, instanceAction, type Text } from './action.ts';
 import { protectionLines } from './protection-text.ts';
 import { moment } from './shared.ts';
-
-interface ClientGroup {
-  user: string;
-  application: string;
-  state: string;
-  count: number;
-}
+import { connectionLines, poolerLine, type Sessions } from './status-text.ts';
 
 interface Memory {
   committedBytes: number | null;
@@ -26,12 +24,8 @@ interface Memory {
   overcommit: boolean;
 }
 
-interface Connections {
-  used: number;
-  max: number;
-  /** Sessions that are alike, the most first. */
-  clients: ClientGroup[];
-}
+/** What a running server says of its sessions, or why it says nothing. */
+type Asked = ConnectionFacts | string;
 
 export const status = instanceAction({
   name: 'status',
@@ -49,14 +43,27 @@ export const status = instanceAction({
   async run(context, name) {
     const seen = summarize(context, name);
     const record = seen.state === 'creating' ? undefined : tryRecord(context, seen);
-    const asked = seen.state === 'running' && record ? await askConnections(context, record) : undefined;
+    const asked = seen.state === 'running' && record ? await ask(context, record) : undefined;
     // A server that is there and does not answer is no running one.
     const summary: Summary = typeof asked === 'string' ? { ...seen, state: 'starting', message: asked } : seen;
-    const connections = typeof asked === 'object' ? asked : undefined;
+    const facts = typeof asked === 'object' ? asked : undefined;
+    const pooler = record ? await observePooler(context.places, record, seen.state, context.task.signal) : null;
+    for (const { code, severity, cause, remedy } of [
+      ...(facts === undefined ? [] : [...judgeConnections(facts), ...judgeIdle(facts)]),
+      ...judgePooler(name, pooler),
+    ]) {
+      if (severity !== 'info') context.task.warn(`${code}: ${cause} ${remedy}`);
+    }
     const data = {
       ...summary,
-      connections: { used: connections?.used ?? null, max: connections?.max ?? record?.maxConnections ?? null },
-      clients: connections?.clients ?? [],
+      connections: {
+        used: facts?.used ?? null,
+        max: facts?.max ?? record?.maxConnections ?? null,
+        reserved: facts?.reserved ?? null,
+      },
+      clients: facts?.clients ?? [],
+      idleInTransaction: facts?.idle ?? [],
+      pooler,
       memory: {
         committedBytes: record?.committedBytes ?? null,
         stressBytes: record?.stressBytes ?? null,
@@ -91,22 +98,12 @@ const patienceMs = 2000;
  * Who is connected; asked over the socket as the superuser, for whom slots are kept when clients have taken all others.
  * @returns why there is no answer, where there is none
  */
-async function askConnections({ places, task }: Context, record: InstanceRecord): Promise<Connections | string> {
-  const address = asSuperuser(instancePaths(places, record.name), record);
+async function ask({ places, task }: Context, record: InstanceRecord): Promise<Asked> {
+  const { name, pooler } = record;
+  const address = asSuperuser(instancePaths(places, name), record);
   try {
     return await withClient({ ...address, signal: task.signal, timeoutMs: patienceMs }, async (client) => {
-      const { rows } = await client.query<Connections>(
-        `with clients as (
-           select usename as user, application_name as application, state, count(*)::int as count
-             from pg_stat_activity
-            where backend_type = 'client backend' and pid <> pg_backend_pid()
-            group by 1, 2, 3 order by 4 desc
-         )
-         select coalesce(sum(count), 0)::int as used, current_setting('max_connections')::int as max,
-                coalesce(json_agg(clients), '[]') as clients
-           from clients`,
-      );
-      return rows[0] ?? 'its list of sessions is empty';
+      return { name, address, hasPooler: pooler !== undefined, ...(await askConnections(client)) };
     });
   } catch (error) {
     task.signal.throwIfAborted();
@@ -115,13 +112,13 @@ async function askConnections({ places, task }: Context, record: InstanceRecord)
 }
 
 function page(
-  data: Summary & {
-    connections: { used: number | null; max: number | null };
-    clients: ClientGroup[];
-    memory: Memory;
-    notDurable: string[];
-    protection: Protection;
-  } & ReturnType<typeof lastBackups>,
+  data: Summary &
+    Sessions & {
+      pooler: ObservedPooler | null;
+      memory: Memory;
+      notDurable: string[];
+      protection: Protection;
+    } & ReturnType<typeof lastBackups>,
 ): Text {
   const { lastBackup, lastVerifiedBackup, memory } = data;
   const fields: [string, string][] = [
@@ -131,7 +128,8 @@ function page(
     ['port', String(data.port ?? '-')],
     ['version', data.version === null ? '-' : `PostgreSQL ${data.version}`],
     ['template', data.template ?? '-'],
-    ['connections', connectionLine(data)],
+    ['connections', connectionLines(data)],
+    ...(data.pooler === null ? [] : [['pooler', poolerLine(data.pooler)] as [string, string]]),
     ['memory', memoryLine(memory)],
     ...(data.notDurable.length === 0
       ? []
@@ -157,23 +155,4 @@ function memoryLine({ committedBytes, stressBytes, overcommit }: Memory): string
   if (committedBytes === null) return '-';
   const stress = stressBytes === null ? '' : `, ${humanBytes(stressBytes)} under stress`;
   return `${humanBytes(committedBytes)} committed${stress}${overcommit ? '; may pass the budget (--overcommit)' : ''}`;
-}
-
-/** Used and possible, and who has them where they run short (pgmonitor's threshold of 75 %). */
-function connectionLine({
-  connections,
-  clients,
-}: {
-  connections: { used: number | null; max: number | null };
-  clients: ClientGroup[];
-}): string {
-  const { used, max } = connections;
-  const line = `${used ?? '-'} of ${max ?? '-'}`;
-  if (used === null || max === null || used < max * 0.75) return line;
-  const who = clients
-    .slice(0, 3)
-    .map(
-      ({ user, application, state, count }) => `${count} ${state} of ${user}${application ? ` (${application})` : ''}`,
-    );
-  return [line, ...who].join('\n');
 }

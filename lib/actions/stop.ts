@@ -1,4 +1,5 @@
 import { stopInstance } from '../instances/stop.ts';
+import { stopPooler } from '../pooler/pooler.ts';
 import { instanceAction } from './action.ts';
 import { openInstance, summaryOutcome } from './shared.ts';
 
@@ -19,6 +20,8 @@ export const stop = instanceAction({
     const { record, paths } = openInstance(context, name);
     if (context.dryRun) return { data: { name }, text: [{ line: `would stop ${name}` }] };
     const way = immediate ? 'immediate' : 'orderly';
+    if (record.pooler !== undefined) context.journal.intend({ kind: 'pooler', instance: name });
+    await stopPooler(context, record, { orderly: way === 'orderly', timeoutMs: context.timeoutMs });
     await stopInstance(context.task, paths, record, { way, timeoutMs: context.timeoutMs ?? 60_000 });
     return summaryOutcome(context, name);
   },

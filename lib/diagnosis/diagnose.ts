@@ -9,6 +9,7 @@ import { type InstanceRecord, instanceNames, readRecord } from '../instances/rec
 import type { Leases } from '../ports/leases.ts';
 import { findInstallations, type Installation } from '../postgres/installations.ts';
 import { livePostmaster } from '../postgres/postmaster.ts';
+import { observePooler } from '../pooler/observe.ts';
 import { sqlState } from '../postgres/sql.ts';
 import { judgeArchive } from './archive.ts';
 import { observeArchive } from './archive-facts.ts';
@@ -21,6 +22,7 @@ import { inspectLeases } from './leases.ts';
 import { inspectJournal, inspectLocks } from './locks.ts';
 import { judgeMachine } from './machine.ts';
 import { observeMachine } from './machine-facts.ts';
+import { judgePooler } from './pooler.ts';
 import { judgeProtection } from './protection.ts';
 import { judgeServer, judgeSilence } from './server.ts';
 import { askServer } from './server-facts.ts';
@@ -130,6 +132,9 @@ async function lookAtInstance(
   if (facts === undefined || record === undefined) return findings;
   const asked = facts.postmaster?.status === 'ready' ? await ask(places, record, facts, signal) : undefined;
   findings.push(...(asked?.findings ?? []));
+  findings.push(
+    ...(await look(name, 'its pooler', signal, async () => await inspectPooler(places, record, facts, signal))),
+  );
   const archive = async (): Promise<Finding[]> =>
     judgeArchive(await observeArchive(places, record, asked?.archiver, signal));
   findings.push(...(await look(name, 'its archive', signal, archive)));
@@ -137,6 +142,17 @@ async function lookAtInstance(
   const protection = (): Finding[] => judgeProtection(name, observeProtection(places, name, record));
   findings.push(...(await look(name, 'its protection', signal, protection)));
   return findings;
+}
+
+async function inspectPooler(
+  places: Places,
+  record: InstanceRecord,
+  facts: InstanceFacts | undefined,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  // What an operation does, or has left, is told once.
+  if (facts === undefined || facts.summary.unfinished !== null) return [];
+  return judgePooler(record.name, await observePooler(places, record, facts.summary.state, signal));
 }
 
 /** One that is destroyed meanwhile, or whose killed create has just been undone, is none. */

@@ -3,6 +3,7 @@ import type { Port } from '../host/ports.ts';
 import { parseName } from '../instances/names.ts';
 import { orphanLeases } from '../instances/ports.ts';
 import { leaseHolderOf } from '../instances/memory.ts';
+import { poolerHolderOf } from '../pooler/change.ts';
 import { requireRecord } from '../instances/record.ts';
 import type { Operation } from '../operation.ts';
 import type { Fix } from './finding.ts';
@@ -33,6 +34,7 @@ export async function applyFix(
       return await withHostLock(async () => {
         const record = requireRecord(places, parseName(fix.instance));
         leases.renew(record.port, leaseHolderOf(places, record));
+        if (record.pooler !== undefined) leases.renew(record.pooler.port, poolerHolderOf(places, record));
       });
   }
 }

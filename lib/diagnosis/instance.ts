@@ -11,7 +11,7 @@ import { type Summary, summarize } from '../instances/summary.ts';
 import { type Installation, program } from '../postgres/installations.ts';
 import { livePostmaster, type PostmasterFile } from '../postgres/postmaster.ts';
 import { type Finding, humanAge, manage, minuteMs, quoted } from './finding.ts';
-import { psql } from './server.ts';
+import { psql } from './connections.ts';
 
 /** What the files and the process of an instance say; no server is asked. */
 export interface InstanceFacts {

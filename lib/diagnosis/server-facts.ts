@@ -3,7 +3,8 @@ import { instancePaths, type Places } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import { type Client, type Row, withClient } from '../postgres/sql.ts';
 import type { ArchiverFacts } from './archive.ts';
-import type { Clients, IdleSession, ServerFacts } from './server.ts';
+import { askConnections } from './connection-facts.ts';
+import type { ServerFacts } from './server.ts';
 
 /** How long a server may think about one question. */
 const limitMs = 2000;
@@ -17,7 +18,7 @@ export async function askServer(
   const address = asSuperuser(instancePaths(places, record.name), record);
   const settings = { statement_timeout: limitMs };
   return await withClient({ ...address, signal, timeoutMs: limitMs, settings }, async (client) => {
-    const server = await askSessions(client, record.name, address);
+    const server = await askSessions(client, record, address);
     return { server, archiver: await askArchiver(client) };
   });
 }
@@ -26,27 +27,12 @@ async function rowsOf<T extends Row>(client: Client, sql: string): Promise<T[]> 
   return (await client.query<T>(sql)).rows;
 }
 
-async function askSessions(client: Client, name: string, { host, port }: ServerFacts['address']): Promise<ServerFacts> {
-  const [counts] = await rowsOf<{ used: number; max: number; reserved: number }>(
-    client,
-    `select (select count(*) from pg_stat_activity
-              where backend_type = 'client backend' and pid <> pg_backend_pid())::int as used,
-            current_setting('max_connections')::int as max,
-            (select sum(setting::int) from pg_settings
-              where name in ('superuser_reserved_connections', 'reserved_connections'))::int as reserved`,
-  );
-  const clients = await rowsOf<Clients & Row>(
-    client,
-    `select coalesce(usename, '?') as user, application_name as application, count(*)::int as count
-       from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()
-      group by 1, 2 order by 3 desc limit 3`,
-  );
-  const idle = await rowsOf<IdleSession & Row>(
-    client,
-    `select pid, coalesce(usename, '?') as user, application_name as application,
-            extract(epoch from clock_timestamp() - state_change)::float8 as seconds
-       from pg_stat_activity where state like 'idle in transaction%'`,
-  );
+async function askSessions(
+  client: Client,
+  { name, pooler }: InstanceRecord,
+  { host, port }: ServerFacts['address'],
+): Promise<ServerFacts> {
+  const connections = await askConnections(client);
   const pending = await rowsOf<{ name: string }>(
     client,
     'select name from pg_settings where pending_restart order by name',
@@ -58,13 +44,10 @@ async function askSessions(client: Client, name: string, { host, port }: ServerF
        from pg_stat_database where checksum_failures > 0`,
   );
   return {
+    ...connections,
     name,
     address: { host, port },
-    used: counts?.used ?? 0,
-    max: counts?.max ?? 0,
-    reserved: counts?.reserved ?? 0,
-    clients,
-    idle,
+    hasPooler: pooler !== undefined,
     pendingRestart: pending.map((row) => row.name),
     configurationErrors,
     checksumFailures: checksums,

@@ -1,32 +1,8 @@
-import { humanAge, type Finding, manage, minuteMs, plural, quoted } from './finding.ts';
-
-/** Sessions of one role and application. */
-export interface Clients {
-  user: string;
-  application: string;
-  count: number;
-}
-
-export interface IdleSession {
-  pid: number;
-  user: string;
-  application: string;
-  seconds: number;
-}
+import { type ConnectionFacts, judgeConnections, judgeIdle } from './connections.ts';
+import { type Finding, manage, plural, quoted } from './finding.ts';
 
 /** What a running server says of itself. */
-export interface ServerFacts {
-  name: string;
-  /** How to reach it, as psql takes it. */
-  address: { host: string; port: number };
-  used: number;
-  max: number;
-  /** Slots that only superusers and some roles may take. */
-  reserved: number;
-  /** Who has the connections, the most first. */
-  clients: readonly Clients[];
-  /** Sessions that keep a transaction open and do nothing. */
-  idle: readonly IdleSession[];
+export interface ServerFacts extends ConnectionFacts {
   pendingRestart: readonly string[];
   /** What is wrong in the configuration files; a running server goes on without it, the next start fails. */
   configurationErrors: readonly { file: string; line: number; error: string }[];
@@ -40,45 +16,6 @@ export function judgeServer(facts: ServerFacts): Finding[] {
     ...judgeSettings(facts),
     ...judgeConfiguration(facts),
     ...judgeChecksums(facts),
-  ];
-}
-
-function judgeConnections({ name, used, max, reserved, clients }: ServerFacts): Finding[] {
-  const slots = Math.max(1, max - reserved);
-  const share = used / slots;
-  if (share < 0.75) return [];
-  const who = clients
-    .slice(0, 3)
-    .map((one) => `${one.count} by ${one.user}${one.application && ` (${one.application})`}`);
-  return [
-    {
-      code: 'CONNECTIONS_HIGH',
-      severity: share >= 0.9 ? 'critical' : 'warning',
-      subject: name,
-      cause: `${used} of the ${slots} connections that clients may have are taken (${Math.floor(share * 100)} %): ${who.join(', ')}.`,
-      remedy: manage('status', name),
-    },
-  ];
-}
-
-const idleTooLongSeconds = (5 * minuteMs) / 1000;
-
-function judgeIdle({ name, idle, address }: ServerFacts): Finding[] {
-  const late = idle.filter(({ seconds }) => seconds > idleTooLongSeconds).toSorted((a, b) => b.seconds - a.seconds);
-  const [worst] = late;
-  if (worst === undefined) return [];
-  const age = humanAge(worst.seconds * 1000);
-  const many =
-    late.length === 1 ? 'one session keeps a transaction open' : `${late.length} sessions keep transactions open`;
-  const application = worst.application && ` (${worst.application})`;
-  return [
-    {
-      code: 'IDLE_IN_TRANSACTION',
-      severity: 'warning',
-      subject: name,
-      cause: `${many} and idle: process ${worst.pid} of ${worst.user}${application} for ${age}; vacuum and locks wait for it.`,
-      remedy: psql(address, `select pg_terminate_backend(${worst.pid})`),
-    },
   ];
 }
 
@@ -124,8 +61,4 @@ export function judgeSilence(
     : `the server (process ${pid}) lives and does not answer: ${why}.`;
   const remedy = stopped ? `kill -CONT ${pid}` : manage('logs', name);
   return { code: 'SERVER_SILENT', severity: 'critical', subject: name, cause, remedy };
-}
-
-export function psql({ host, port }: ServerFacts['address'], sql: string): string {
-  return `psql -h ${quoted(host)} -p ${port} -U postgres -d postgres -c '${sql}'`;
 }

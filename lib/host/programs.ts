@@ -162,9 +162,9 @@ export async function startDaemon(program: string, args: readonly string[], outp
   }
 }
 
-/** The absolute path of a program on PATH, or in the usual folders (cron's PATH is short), or undefined. */
+/** The absolute path of a program on PATH, or in the usual folders (cron's PATH is short, a user's has no sbin), or undefined. */
 export function findProgram(name: string): string | undefined {
-  const folders = `${programEnvironment()['PATH']}:/usr/local/bin:/usr/bin:/bin`.split(':');
+  const folders = `${programEnvironment()['PATH']}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin`.split(':');
   return folders.map((folder) => `${folder}/${name}`).find(isProgram);
 }
 

@@ -26,6 +26,9 @@ export const ownConfiguration = 'pg-manage.conf';
 /** Settings of a recovery; there only while a restored server has not finished it. */
 export const recoveryConfiguration = 'pg-manage.recovery.conf';
 
+/** The role that an instance's pooler looks up secrets as; see lib/pooler/secrets.ts. */
+export const poolerRole = 'pgmanage_pooler';
+
 /** The text of postgresql.conf that must stand in it for ours to be read. */
 export const includeLine = `include '${ownConfiguration}'`;
 
@@ -37,7 +40,7 @@ export function writeOwnConfiguration(paths: InstancePaths, identity: ServerIden
   for (const folder of [paths.log, paths.socket]) ensureFolder(folder);
   writeIfChanged(paths.archiveScript, template('archive-wal.sh'), 0o700);
   writeIfChanged(join(paths.data, ownConfiguration), renderOwnConfiguration(paths, identity));
-  writeIfChanged(join(paths.data, 'pg_ident.conf'), renderIdent());
+  writeIdent(paths);
   // A restore whose waiting ended before its recovery did could not take these away.
   if (!exists(join(paths.data, 'recovery.signal'))) removeFile(join(paths.data, recoveryConfiguration));
   ensureIncluded(paths);
@@ -79,10 +82,18 @@ function renderOwnConfiguration(paths: InstancePaths, identity: ServerIdentity):
   return [...head, ...lines, '', `include_if_exists '${recoveryConfiguration}'`, ''].join('\n');
 }
 
-/** The account that owns the data, and root, may be the superuser over the socket. */
+/** Writes which accounts of the system may be which roles over the socket; says whether the file was another before. */
+export function writeIdent(paths: InstancePaths): boolean {
+  return writeIfChanged(join(paths.data, 'pg_ident.conf'), renderIdent());
+}
+
+/** The account that owns the data, and root, may be the superuser over the socket; a pooler of that account has its own role. */
 function renderIdent(): string {
-  const names = [...new Set([dataOwner().name, 'root'])];
-  const rows = names.map((name) => `pg_manage  ${JSON.stringify(name)}  ${superuser}`);
+  const owner = dataOwner().name;
+  const names = [...new Set([owner, 'root'])];
+  const rows = [...names.map((name) => [name, superuser]), [owner, poolerRole]].map(
+    ([name, role]) => `pg_manage  ${JSON.stringify(name)}  ${role}`,
+  );
   return ['# Written by pg-manage before every start.', '# MAP  SYSTEM-USER  POSTGRES-ROLE', ...rows, ''].join('\n');
 }
 
@@ -119,6 +130,8 @@ function template(name: string): string {
   return readCallersFile(join(projectDirectory, 'templates', name));
 }
 
-function writeIfChanged(path: string, text: string, mode?: number): void {
-  if (!exists(path) || readText(path) !== text) writeFileForGood(path, text, mode);
+function writeIfChanged(path: string, text: string, mode?: number): boolean {
+  if (exists(path) && readText(path) === text) return false;
+  writeFileForGood(path, text, mode);
+  return true;
 }

@@ -32,6 +32,8 @@ export interface CreateWishes {
   prepareArchive: () => string;
   /** Puts into its database what it is to hold from the first moment; when that fails there is no instance. */
   fill: (record: InstanceRecord) => Promise<void>;
+  /** Makes what the instance has beside its server, and gives the record that names it. */
+  complete: (record: InstanceRecord) => Promise<InstanceRecord>;
   installation: Installation;
   template: Template;
   port: Port | undefined;
@@ -95,9 +97,10 @@ export async function createInstance(operation: Operation, wishes: CreateWishes)
   await syncing;
   await startInstance(task, installation, paths, record, { archiveFolder, timeoutMs: wishes.timeoutMs });
   await wishes.fill(record);
-  operation.leases.revise(port, leaseHolderOf(places, record));
-  writeRecord(places, record);
-  return record;
+  const whole = await wishes.complete(record);
+  operation.leases.revise(port, leaseHolderOf(places, whole));
+  writeRecord(places, whole);
+  return whole;
 }
 
 /** What a plan is made of, beside the host and its other instances. */

@@ -20,10 +20,11 @@ export function loginOf(
   {
     username = record.role,
     database = record.database,
-  }: { username?: string | undefined; database?: string | undefined } = {},
+    port = record.port,
+  }: { username?: string | undefined; database?: string | undefined; port?: number } = {},
 ): Login {
   const password = passwordOf(paths, record, username);
-  return loginAt({ port: record.port, database, username }, password);
+  return loginAt({ port, database, username }, password);
 }
 
 export function loginAt(

@@ -4,7 +4,7 @@ import { type Lease, type Leases } from '../ports/leases.ts';
 import { livePostmaster } from '../postgres/postmaster.ts';
 import type { InstanceName } from './names.ts';
 import { instancePaths, type Places } from './places.ts';
-import { instanceNames, readRecord } from './record.ts';
+import { type InstanceRecord, instanceNames, readRecord } from './record.ts';
 
 export const portFindings = ['ok', 'stranger', 'orphan', 'unleased'] as const;
 
@@ -34,18 +34,21 @@ export async function inspectPorts(places: Places, leases: Leases): Promise<Port
   for (const lease of held) rows.push(await inspectLease(places, lease));
   for (const name of instanceNames(places)) {
     const record = tryRecord(places, name);
-    if (record === undefined || held.some((lease) => lease.port === record.port && lease.instanceId === record.id))
-      continue;
-    const row = await describe({
-      port: record.port,
-      purpose: 'postgres',
-      instance: name,
-      root: places.root,
-      user: '-',
-    });
-    rows.push({ ...row, finding: 'unleased' });
+    for (const { port, purpose } of record === undefined ? [] : portsOf(record)) {
+      if (held.some((lease) => lease.port === port && lease.instanceId === record?.id)) continue;
+      const row = await describe({ port, purpose, instance: name, root: places.root, user: '-' });
+      rows.push({ ...row, finding: 'unleased' });
+    }
   }
   return rows.sort((a, b) => a.port - b.port);
+}
+
+/** The ports that an instance is to have, and what for. */
+function portsOf({ port, pooler }: InstanceRecord): { port: Port; purpose: Lease['purpose'] }[] {
+  return [
+    { port, purpose: 'postgres' },
+    ...(pooler === undefined ? [] : [{ port: pooler.port, purpose: 'pooler' as const }]),
+  ];
 }
 
 /** The leases of this root whose instance is neither there nor being made. */
@@ -91,14 +94,20 @@ function tryRecord(places: Places, name: InstanceName) {
   }
 }
 
-function isOrphan(places: Places, { root, instance, instanceId, port }: Lease): boolean {
+function isOrphan(places: Places, { root, instance, instanceId, port, purpose }: Lease): boolean {
   if (root !== places.root) return false;
   const { running, unfinished } = readJournal(places.journal);
   const named = (entry: JournalEntry): boolean =>
     entry.steps.some((step) => step.kind === 'lease' && step.port === port);
   if ([...running, ...unfinished].some(named)) return false;
+  const changesPooler = (name: string): boolean =>
+    [...running, ...unfinished].some(
+      (entry) => entry.instance === name && entry.steps.some(({ kind }) => kind === 'pooler'),
+    );
   try {
-    return readRecord(places, instance as InstanceName)?.id !== instanceId;
+    const record = readRecord(places, instance as InstanceName);
+    if (record?.id !== instanceId) return true;
+    return purpose === 'pooler' && record.pooler?.port !== port && !changesPooler(instance);
   } catch {
     return false; // a record that cannot be read is an instance all the same
   }

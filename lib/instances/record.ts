@@ -37,6 +37,14 @@ const recordSchema = z.object({
     memoryBytes: z.number().optional(),
     settings: z.record(z.string(), z.string()).optional(),
   }),
+  /** Its pooler, where it has one: the port that is held for it, and what was asked for. */
+  pooler: z
+    .object({
+      port: z.number().transform((port) => port as Port),
+      mode: z.enum(['session', 'transaction']).optional(),
+      poolSize: z.number().optional(),
+    })
+    .optional(),
   /** When data was last replaced by a restore, and from which backup. */
   restored: z.object({ at: z.string(), backupId: z.string() }).optional(),
 });

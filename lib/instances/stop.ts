@@ -17,7 +17,7 @@ import type { InstanceRecord } from './record.ts';
 export type StopWay = 'orderly' | 'fast' | 'immediate';
 
 /** How long sessions in the middle of something are waited for, at the most. */
-const graceMs = 5000;
+export const graceMs = 5000;
 
 /**
  * Stops an instance and proves that its process is gone. Already stopped is success.
@@ -78,7 +78,7 @@ function holdersUp(pid: number): { pid: number; title: string }[] {
 }
 
 /** The client sessions that are in the middle of something, the longest first; none where the server does not say. */
-async function busySessions({ signal }: Task, paths: InstancePaths, record: InstanceRecord): Promise<string[]> {
+export async function busySessions({ signal }: Task, paths: InstancePaths, record: InstanceRecord): Promise<string[]> {
   try {
     return await withClient({ ...asSuperuser(paths, record), signal, timeoutMs: 2000 }, async (client) => {
       const { rows } = await client.query<{ session: string }>(

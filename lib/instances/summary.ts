@@ -12,6 +12,8 @@ export interface Summary {
   id: string | null;
   state: InstanceState;
   port: number | null;
+  /** Where its pooler is, if it has one. */
+  poolerPort: number | null;
   version: number | null;
   template: string | null;
   dataDirectory: string;
@@ -34,7 +36,7 @@ export function summarize({ places }: Pick<Operation, 'places'>, name: InstanceN
     pid: entry.process.pid,
     running: running.includes(entry),
   };
-  const base = { name, dataDirectory: paths.data, unfinished: work ?? null };
+  const base = { name, dataDirectory: paths.data, poolerPort: null, unfinished: work ?? null };
   if (work !== undefined && (work.action === 'create' || !exists(paths.record))) {
     const message = work.running ? `${work.action} is running (process ${work.pid})` : unfinishedMessage(work.action);
     const state = work.action === 'create' || work.action === 'restore' ? 'creating' : 'broken';
@@ -44,10 +46,10 @@ export function summarize({ places }: Pick<Operation, 'places'>, name: InstanceN
   if (!('record' in read)) {
     return { ...base, id: null, state: 'broken', port: null, version: null, template: null, message: read.message };
   }
-  const { id, port, version, template } = read.record;
+  const { id, port, version, template, pooler } = read.record;
   const { state, message } = observe(paths, read.record);
   const said = message ?? (work && !work.running ? unfinishedMessage(work.action) : null);
-  return { ...base, id, state, port, version, template, message: said };
+  return { ...base, id, state, port, poolerPort: pooler?.port ?? null, version, template, message: said };
 }
 
 /** All instances of the root; one that is destroyed meanwhile is none. */

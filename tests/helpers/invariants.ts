@@ -17,12 +17,13 @@ interface Listed {
   name: string;
   state: string;
   port: number | null;
+  poolerPort: number | null;
   dataDirectory: string;
 }
 
 /**
  * What must hold whatever was killed, once the next action or `recover` has been there: leases and instances are the same
- * set, every server belongs to an instance, and no half-done work lies about.
+ * set, every server and pooler belongs to an instance, and no half-done work lies about.
  */
 export async function expectInvariants(sandbox: Sandbox): Promise<void> {
   const own = join(sandbox.root, '.pg-manage');
@@ -30,7 +31,8 @@ export async function expectInvariants(sandbox: Sandbox): Promise<void> {
   expect(instances.filter(({ state }) => state === 'creating' || state === 'broken')).toEqual([]);
 
   const leases = names(join(sandbox.host, 'leases')).filter((name) => !name.startsWith('.'));
-  expect(leases).toEqual(instances.map(({ port }) => `${port}.json`).sort());
+  const ports = instances.flatMap(({ port, poolerPort }) => (poolerPort === null ? [port] : [port, poolerPort]));
+  expect(leases).toEqual(ports.map((port) => `${port}.json`).sort());
   expect(names(join(sandbox.root, 'instances'))).toEqual(instances.map(({ name }) => name).sort());
 
   expect(names(join(own, 'journal'))).toEqual([]);
@@ -44,4 +46,9 @@ export async function expectInvariants(sandbox: Sandbox): Promise<void> {
   const servers = processesOn(sandbox.root).filter((pid) => commandLine(pid)[1] === '-D');
   const running = instances.filter(({ state }) => state === 'running').map(({ dataDirectory }) => dataDirectory);
   expect(servers.map((pid) => String(commandLine(pid)[2])).sort()).toEqual(running.sort());
+
+  const poolers = processesOn(sandbox.root).filter((pid) => commandLine(pid)[0]?.endsWith('/pgbouncer'));
+  const pooled = instances.filter(({ state, poolerPort }) => state === 'running' && poolerPort !== null);
+  const configurations = pooled.map(({ name }) => join(sandbox.root, 'instances', name, 'pooler', 'pgbouncer.ini'));
+  expect(poolers.map((pid) => String(commandLine(pid)[1])).sort()).toEqual(configurations.sort());
 }

@@ -32,7 +32,7 @@ describe('status', () => {
       clients.push(client);
     }
     const { connections, clients: groups } = dataOf(await sandbox.manage(['status', 'shop', '--json']));
-    expect(connections).toEqual({ used: clients.length, max: 20 });
+    expect(connections).toEqual({ used: clients.length, max: 20, reserved: 3 });
     expect(groups[0]).toMatchObject({ user: 'shop', application: 'greedy', state: 'idle', count: clients.length });
     expect((await sandbox.manage(['status', 'shop'])).stdout).toContain(`${clients.length} idle of shop (greedy)`);
     expect(dataOf(await sandbox.manage(['backup', 'shop', '--no-verify', '--json']))).toMatchObject({

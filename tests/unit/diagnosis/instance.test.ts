@@ -15,6 +15,7 @@ const summary: Summary = {
   id: '1',
   state: 'running',
   port: 5433,
+  poolerPort: null,
   version: 15,
   template: 'development',
   dataDirectory: '/r/data',
@@ -101,7 +102,9 @@ const server: ServerFacts = {
   used: 74,
   max: 103,
   reserved: 3,
-  clients: [{ user: 'shop', application: 'web', count: 74 }],
+  idleLimitMs: 0,
+  hasPooler: false,
+  clients: [{ user: 'shop', application: 'web', state: 'idle', count: 74, oldestSeconds: 60 }],
   idle: [{ pid: 7, user: 'shop', application: 'web', seconds: 300 }],
   pendingRestart: [],
   configurationErrors: [],
@@ -116,7 +119,10 @@ describe('a server', () => {
     expect(told(judgeServer({ ...server, used: 89 }))).toEqual(['warning CONNECTIONS_HIGH']);
     const [finding] = judgeServer({ ...server, used: 90 });
     expect(finding?.severity).toBe('critical');
-    expect(finding?.cause).toBe('90 of the 100 connections that clients may have are taken (90 %): 74 by shop (web).');
+    expect(finding?.cause).toBe(
+      '90 of the 100 connections that clients may have are taken (90 %): 74 by shop (web), idle for up to 1 min; ' +
+        'raising max_connections by 52 would commit 260 MB more.',
+    );
   });
 
   it('idle in transaction for more than five minutes: the oldest is named', () => {
