@@ -88,7 +88,7 @@ describe('many clients and few connections', () => {
       const { findings } = await diagnoseIn(sandbox, '--instance', 'shop');
       const found = findings.find(({ code }) => code === 'CONNECTIONS_HIGH');
       expect(found).toMatchObject({ severity: 'critical', cause: expect.stringMatching(line) });
-      expect(found?.cause).toContain('raising max_connections by 25 would commit 125 MB more');
+      expect(found?.cause).toContain('raising max_connections by 25 would commit 50 MB more');
       expect(found?.remedy).toContain(
         'tune --instance shop --max-connections 75 --apply && ./manage.ts --action restart',
       );

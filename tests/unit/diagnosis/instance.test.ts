@@ -121,7 +121,7 @@ describe('a server', () => {
     expect(finding?.severity).toBe('critical');
     expect(finding?.cause).toBe(
       '90 of the 100 connections that clients may have are taken (90 %): 74 by shop (web), idle for up to 1 min; ' +
-        'raising max_connections by 52 would commit 260 MB more.',
+        'raising max_connections by 52 would commit 104 MB more.',
     );
   });
 
