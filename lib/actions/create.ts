@@ -38,12 +38,12 @@ export const create = instanceAction({
   name: 'create',
   summary: 'make a new instance and start it',
   details:
-    'Leases a port, plans its memory beside the other instances of this host, makes the data directory with checksums, starts the server, makes the role and the database, and archives WAL from the first moment; then applies migrations, if it is told which. When any of that fails or is interrupted, nothing is left.',
+    'Leases a port, plans its memory beside the other instances of this host, makes the data directory with checksums, starts the server, makes the role and the database, and archives WAL from the first moment; then applies migrations and seeds, if it is told which. When any of that fails or is interrupted, nothing is left.',
   examples: [
     ['./manage.ts --action create --instance client-a', 'a development instance on the first free port'],
     ['./manage.ts --action create --instance shop --template ecommerce --port 5440', 'on a port of your choice'],
     ['./manage.ts create client-b --memory 2GB --set work_mem=32MB', 'with wishes about memory'],
-    ['./manage.ts create client-c --migrations-dir ./migrations', 'with its schema, or not at all'],
+    ['./manage.ts create client-c -m ./migrations --seed-path ./seeds', 'with its schema and data, or not at all'],
   ],
   options,
   target: 'new',

@@ -19,7 +19,7 @@ export const drift = hostAction({
   name: 'drift',
   summary: 'whether siblings have the same schema',
   details:
-    "Describes the schema of each instance's database from its catalogue, and shows object by object which instances lack it or have it otherwise than most. Roles, extensions and settings of the server are not compared; the schema pgmanage and names of the instances' own roles do not count. Exit status 0 when all are equal, 1 when not.",
+    "Describes the schema of each instance's database from its catalogue, and shows object by object which instances lack it or have it otherwise than most. Roles, extensions and settings of the server are not compared; the tool's own schemas and names of the instances' own roles do not count. Exit status 0 when all are equal, 1 when not.",
   examples: [
     ["./manage.ts --action drift --instance 'client-*'", 'what differs, and where'],
     ["./manage.ts drift 'client-*' --json | jq '.data.differences[].name'", 'for scripts'],

@@ -55,6 +55,7 @@ export const actions = {
     'which migrations are applied',
     async () => (await import('./migrate-status.ts')).migrateStatus,
   ),
+  seed: entry('migrations', 'fill a database from SQL files', async () => (await import('./seed.ts')).seed),
   drift: entry('migrations', 'whether siblings have the same schema', async () => (await import('./drift.ts')).drift),
   'migrate-list': entry(
     'migrations',

@@ -69,7 +69,16 @@ export async function migrate(
   connection: MigrationConnection,
   options: MigrateOptions,
 ): Promise<MigrationResult> {
-  const folder = readMigrationFolder(options.folder);
+  return applyFolder(task, connection, readMigrationFolder(options.folder), options);
+}
+
+/** As `migrate`, of files that were read already. */
+export async function applyFolder(
+  task: Task,
+  connection: MigrationConnection,
+  folder: MigrationFolder,
+  options: Omit<MigrateOptions, 'folder'>,
+): Promise<MigrationResult> {
   const { lockRetry = defaultLockRetry, schema = migrationSchema } = options;
   if (options.dryRun) {
     const planned = await withReader(task, connection, async (client) =>
@@ -121,7 +130,7 @@ function plan(
   return planned;
 }
 
-type Run = RunRequest & Required<Pick<RunRequest, 'lockRetry' | 'schema'>>;
+type Run = Omit<RunRequest, 'folder'> & Required<Pick<RunRequest, 'lockRetry' | 'schema'>>;
 
 async function applyAll(
   task: Task,

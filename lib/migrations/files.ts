@@ -125,6 +125,11 @@ function refuseTwins(ordered: NamedFile[], what: string): void {
   });
 }
 
+/** One file with its text, whatever its name. @throws MIGRATION_AMBIGUOUS for marks that cannot be understood */
+export function readMigrationFile(named: NamedFile): MigrationFile {
+  return withText(named).file;
+}
+
 interface Read {
   file: MigrationFile;
   sections: Sections;

@@ -54,7 +54,7 @@ const defaultPrivileges = `
 const comments = `
   SELECT 'comment' AS kind, i.type || ' ' || i.identity AS name, d.description AS definition
   FROM pg_description d, pg_identify_object(d.classoid, d.objoid, d.objsubid) i
-  WHERE d.objoid >= ${firstOfUsers} AND ${isOurs("coalesce(i.schema, '')")} AND i.identity <> 'pgmanage'
+  WHERE d.objoid >= ${firstOfUsers} AND ${isOurs("coalesce(i.schema, '')")} AND i.identity NOT IN ('pgmanage', 'pgmanage_seeds')
     AND d.classoid <> 'pg_extension'::regclass -- which brings its own
     AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = d.classoid AND x.objid = d.objoid AND x.deptype = 'e')`;
 

@@ -2,7 +2,7 @@
 
 /** True of the schemas that are compared. @param name an expression of type name */
 export function isOurs(name: string): string {
-  return `(${name} !~ '^pg_' AND ${name} NOT IN ('information_schema', 'pgmanage'))`;
+  return `(${name} !~ '^pg_' AND ${name} NOT IN ('information_schema', 'pgmanage', 'pgmanage_seeds'))`;
 }
 
 /** True of what an extension has made: its version tells of it. @param catalogue such as pg_class */

@@ -21,12 +21,19 @@ const schema = {
   '003_recent.sql': 'CREATE INDEX ON orders (at); CREATE VIEW recent AS SELECT * FROM orders ORDER BY at DESC;',
 };
 
+const seedFiles = {
+  '2_orders.sql': "INSERT INTO orders (mood) VALUES ('sad');",
+  '10_more.sql': "UPDATE orders SET mood = 'ok'; CREATE INDEX CONCURRENTLY IF NOT EXISTS by_mood ON orders (mood);",
+};
+
 let sandbox: Sandbox;
 let folder: string;
+let seeds: string;
 
 beforeAll(async () => {
   sandbox = await makeSandbox();
   folder = putFiles(join(sandbox.folder, 'migrations'), schema);
+  seeds = putFiles(join(sandbox.folder, 'seeds'), seedFiles);
 }, 30_000);
 afterAll(async () => await sandbox?.cleanup(), 120_000);
 
@@ -54,8 +61,16 @@ function states(document: Document): Record<string, string> {
 
 describe(`${count} instances created at once from one folder`, () => {
   it('all come up, with their whole schema and equal fingerprints', async () => {
-    const created = await Promise.all(names.map(async (name) => await create(name, '--migrations-dir', folder)));
-    for (const one of created) expect(dataOf(one)).toMatchObject({ state: 'running', migrations: { current: '003' } });
+    const created = await Promise.all(
+      names.map(async (name) => await create(name, '-m', folder, '--seed-path', seeds)),
+    );
+    for (const one of created) {
+      expect(dataOf(one)).toMatchObject({
+        state: 'running',
+        migrations: { current: '003' },
+        seeds: { applied: [{ file: '2_orders.sql' }, { file: '10_more.sql' }] },
+      });
+    }
     const drift = dataOf(await sandbox.manage(['drift', 'client-*', '--json']));
     expect(drift).toMatchObject({ equal: true, differences: [], unread: [] });
     expect(drift.instances.map(({ name }: { name: string }) => name)).toEqual(names);
@@ -152,6 +167,47 @@ describe('migrating several', () => {
   });
 });
 
+describe('seed', () => {
+  const seed = async (...args: string[]) => await sandbox.manage(['seed', 'client-a', '--seed-path', ...args]);
+
+  async function moods(): Promise<unknown[]> {
+    return (await query(await addressOf(sandbox, 'client-a'), 'SELECT mood::text FROM orders ORDER BY id')).map(
+      ({ mood }) => mood as unknown,
+    );
+  }
+
+  it('runs what is new or has changed, and nothing else', async () => {
+    expect(await moods()).toEqual(['ok']);
+    expect(dataOf(await seed(seeds, '--json'))).toMatchObject({ applied: [] });
+    putFiles(seeds, {
+      '2_orders.sql': "INSERT INTO orders (mood) VALUES ('ok'), ('sad');",
+      '3_no.down.sql': 'SELECT 1/0;',
+    });
+    const { stdout } = await seed(seeds, '--dry-run');
+    expect(stdout).toBe('1 to apply: 2_orders.sql\n');
+    expect(await moods()).toEqual(['ok']);
+    expect(dataOf(await seed(seeds, '--json'))).toMatchObject({ applied: [{ file: '2_orders.sql' }] });
+    expect(await moods()).toEqual(['ok', 'ok', 'sad']);
+  });
+
+  it('takes one file too, and knows it again in its folder', async () => {
+    putFiles(seeds, { 'extra.sql': "INSERT INTO orders (mood) VALUES ('sad');" });
+    expect(dataOf(await seed(join(seeds, 'extra.sql'), '--json'))).toMatchObject({ applied: [{ file: 'extra.sql' }] });
+    expect((await seed(seeds)).stdout).toBe('client-a: no seed is new or changed\n');
+  });
+
+  it('is apart from the history of migrations', async () => {
+    expect(await currentOf('client-a')).toBe('005');
+    expect((await sandbox.manage(['drift', 'client-a,client-b,client-c'])).code).toBe(0);
+  });
+
+  it('names what is not there', async () => {
+    expect((await seed(join(sandbox.folder, 'nowhere'), '--json')).json().error?.code).toBe('MIGRATIONS_NOT_FOUND');
+    const without = await sandbox.manage(['seed', 'client-a']);
+    expect([without.code, without.stderr]).toEqual([2, expect.stringContaining('seed needs --seed-path PATH')]);
+  });
+});
+
 describe('create with migrations', () => {
   /** True once a file sleeps on the server of an instance that is still being made. */
   async function asleep(name: string): Promise<true | undefined> {
@@ -176,6 +232,13 @@ describe('create with migrations', () => {
     expect(code).toBe(1);
     expect(json().error).toMatchObject({ code: 'MIGRATION_FAILED' });
     expect(json().error?.hint).toContain('nothing is left of the instance');
+    await expectInvariants(sandbox);
+  });
+
+  it('leaves nothing when a seed fails', async () => {
+    const bad = putFiles(join(sandbox.folder, 'bad-seeds'), { 'a.sql': 'INSERT INTO nowhere VALUES (1);' });
+    const { code, json } = await create('new-a', '-m', folder, '--seed-path', bad);
+    expect({ code, error: json().error?.code }).toEqual({ code: 1, error: 'MIGRATION_FAILED' });
     await expectInvariants(sandbox);
   });
 

@@ -1,0 +1,67 @@
+import { basename, dirname, join } from 'node:path';
+import { AppError } from '../errors.ts';
+import { listCallersFolder } from '../host/callers-files.ts';
+import type { Task } from '../task.ts';
+import { applyFolder, type MigrateOptions } from './apply.ts';
+import { type MigrationFolder, readMigrationFile } from './files.ts';
+import type { MigrationConnection } from './session.ts';
+
+/** The schema that holds the history of seeds. */
+export const seedSchema = 'pgmanage_seeds';
+
+export interface SeedResult {
+  applied: { file: string; seconds: number }[];
+  /** What a dry run would apply. */
+  pending: { file: string }[];
+  restorePoint: string | null;
+}
+
+/**
+ * The SQL files of a folder, `2_x.sql` before `10_x.sql`, or the one file. Names need no number: each is known by its name,
+ * and its text decides whether it has to run. Files whose name says that they undo something are left out.
+ * @param path absolute; what ends in `.sql` is a file
+ * @throws MIGRATIONS_NOT_FOUND, MIGRATION_AMBIGUOUS
+ */
+export function readSeeds(path: string): MigrationFolder {
+  const isFile = /\.sql$/i.test(path);
+  const folder = isFile ? dirname(path) : path;
+  const files = (listCallersFolder(folder) ?? [])
+    .filter((file) => (isFile ? file === basename(path) : isSeed(file)))
+    .toSorted(new Intl.Collator('en', { numeric: true }).compare);
+  if (files.length === 0) {
+    throw new AppError('MIGRATIONS_NOT_FOUND', isFile ? `there is no file ${path}` : `${path} holds no seed`, {
+      hint: 'name a file *.sql, or a folder that holds such files',
+    });
+  }
+  // To the engine each is a file that is applied anew when it has changed.
+  const repeatable = files.map((file) =>
+    readMigrationFile({ version: versionOf(file), name: file.replace(/\.sql$/i, ''), file, path: join(folder, file) }),
+  );
+  return { forward: [], down: [], repeatable };
+}
+
+/** Fills a database with what seed files hold: each once, and again when it has changed. @throws as `migrate` */
+export async function seed(
+  task: Task,
+  connection: MigrationConnection,
+  path: string,
+  options: Omit<MigrateOptions, 'folder' | 'schema' | 'to'>,
+): Promise<SeedResult> {
+  const folder = readSeeds(path);
+  const result = await applyFolder(task, connection, folder, { ...options, schema: seedSchema });
+  const fileOf = new Map(folder.repeatable.map(({ version, file }) => [version, file]));
+  const told = ({ version }: { version: string }): { file: string } => ({ file: fileOf.get(version) ?? version });
+  return {
+    applied: result.applied.map((one) => ({ ...told(one), seconds: one.seconds })),
+    pending: result.pending.map(told),
+    restorePoint: result.restorePoint,
+  };
+}
+
+function isSeed(file: string): boolean {
+  return /\.sql$/i.test(file) && !/^(\.|rollback_)|\.down\.sql$/i.test(file);
+}
+
+function versionOf(file: string): string {
+  return `R__${file}`;
+}
