@@ -12,17 +12,18 @@ export const list = hostAction({
     ['./manage.ts --action list', 'as a table'],
     ["./manage.ts list --json | jq '.data.instances[].port'", 'for scripts'],
   ],
-  options: {},
+  options: { names: { type: 'boolean', describe: 'the names alone, a line each' } },
   target: 'none',
   lock: 'none',
   changes: false,
-  async run(context) {
+  async run(context, { names }) {
     const { places } = context;
     const instances = summarizeAll(context).map((summary) => ({
       ...summary,
       ...lastBackups(places, summary.name as InstanceName),
       alarm: readAlarm(places, summary.name as InstanceName) ?? null,
     }));
+    if (names) return { data: { instances }, text: instances.map(({ name }) => ({ line: name })) };
     const rows = instances.map(({ name, state, port, version, template, lastVerifiedBackup }) => [
       name,
       state,

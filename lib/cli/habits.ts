@@ -44,7 +44,13 @@ export function meantAction(word: string): Meant {
   if (many !== undefined) return { name: many, selector: 'all' };
   const instead = own(notHere, word);
   if (instead !== undefined) throw new AppError('NOT_HERE', instead, { hint: 'see: ./manage.ts --help' });
-  const meant = nearest(word, [...Object.keys(actions), ...Object.keys(aliases), ...Object.keys(several)]);
+  const meant = nearest(word, [
+    ...Object.keys(actions),
+    ...Object.keys(aliases),
+    ...Object.keys(several),
+    'completion',
+    'manual',
+  ]);
   throw new AppError('USAGE', `there is no action "${word}"${meant ? `; did you mean ${meant}?` : ''}`, {
     hint: 'all actions are shown by: ./manage.ts --help',
   });

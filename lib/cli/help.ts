@@ -33,6 +33,8 @@ export async function overview(): Promise<string> {
     '',
     "SELECTOR is a name, a comma list, a quoted glob ('client-*'), or all.",
     'Each action explains itself: ./manage.ts --action create --help',
+    'Completion: eval "$(./manage.ts completion bash)"   (zsh, fish too)',
+    'A manual page: ./manage.ts manual > pg-manage.1',
     '',
     await optionHelp(commonOptions, 'Options of every action:'),
     '',

@@ -114,10 +114,12 @@ export async function parse(argv: readonly string[], version: string, style: Sty
   const own = ownWords(argv);
   const wantsHelp = own.includes('--help') || own.includes('-h');
   if (own.includes('--version')) return { kind: 'text', text: version };
-  const given = wantsHelp ? address(argv.filter((word) => word !== '--help' && word !== '-h'))[0] : style.action;
+  const [given, object] = address(argv.filter((word) => word !== '--help' && word !== '-h'));
   if (argv.length === 0 || given === 'help' || (wantsHelp && given === undefined)) {
     return { kind: 'text', text: await (await import('./help.ts')).overview() };
   }
+  if (given === 'completion') return { kind: 'text', text: await (await import('./completion.ts')).completion(object) };
+  if (given === 'manual') return { kind: 'text', text: await (await import('./manual.ts')).manual(version) };
   const meant = meantAction(given ?? 'status');
   const action = await actions[meant.name].load();
   if (wantsHelp) return { kind: 'text', text: await (await import('./help.ts')).actionHelp(action) };
