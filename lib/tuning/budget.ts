@@ -42,8 +42,9 @@ export function allowanceOf(input: PlanInput, serverBytes: number, warnings: str
   const leastBytes = asked ? serverBytes : Math.max(serverBytes, template.least ?? 0);
   const refuses = (neededBytes: number): boolean => neededBytes > budget.leftBytes && !overcommit;
   const whose = leastBytes > serverBytes ? `template ${template.name} needs` : 'a server needs';
-  if (refuses(leastBytes)) throw noRoom(input, budget, leastBytes, `the least ${whose}`);
-  if (asked && refuses(wanted)) throw noRoom(input, budget, wanted, 'what --memory asks for');
+  if (refuses(leastBytes)) throw noRoom(input, budget, { neededBytes: leastBytes, serverBytes }, `the least ${whose}`);
+  if (asked && refuses(wanted))
+    throw noRoom(input, budget, { neededBytes: wanted, serverBytes }, 'what --memory asks for');
   const source = asked ? '--memory' : `template ${template.name}`;
   if (wanted < leastBytes) {
     warnings.push(`${source}: ${humanBytes(wanted)} are too little; it may commit ${humanBytes(leastBytes)}`);
@@ -61,7 +62,13 @@ function wantedBytes({ host, template, wishes }: PlanInput): number {
   return Math.floor(wishes.memoryBytes ?? ('bytes' in memory ? memory.bytes : memory.share * host.memoryBytes));
 }
 
-function noRoom(input: PlanInput, budget: Budget, neededBytes: number, what: string): AppError {
+/** @param serverBytes with which a server could do: where they are left, asking for less is the cheapest way out */
+function noRoom(
+  input: PlanInput,
+  budget: Budget,
+  { neededBytes, serverBytes }: { neededBytes: number; serverBytes: number },
+  what: string,
+): AppError {
   const { budgetBytes, othersBytes, leftBytes } = budget;
   const count = `${input.others.length} other instance${input.others.length === 1 ? '' : 's'}`;
   const sum =
@@ -69,7 +76,7 @@ function noRoom(input: PlanInput, budget: Budget, neededBytes: number, what: str
     `${count} have committed ${humanBytes(othersBytes)}, which leaves ${humanBytes(Math.max(0, leftBytes))}`;
   const fits = Math.floor(leftBytes / MB);
   const hint =
-    input.wishes.memoryBytes !== undefined && leftBytes > neededBytes / 4
+    leftBytes >= serverBytes
       ? `ask for what is left: --memory ${fits}MB`
       : wayOut(input.others, neededBytes - leftBytes);
   return new AppError('MEMORY_BUDGET', `${what} is ${humanBytes(neededBytes)}: ${sum}`, {

@@ -191,6 +191,9 @@ describe('the budget', () => {
     const error = refusal(input({ host: small, others, major }));
     expect(error.code).toBe('MEMORY_BUDGET');
     expect(error.message).toContain('the least template production needs is 150 MB');
+    const left = Number(/--memory (\d+)MB/.exec(error.hint ?? '')?.[1]) * MB;
+    const squeezed = planInstance(input({ host: small, others, major, wishes: { memoryBytes: left } }));
+    expect(squeezed.committedBytes + squeezed.othersBytes).toBeLessThanOrEqual(squeezed.budgetBytes);
     expect(planInstance(input({ host: small, others, major, overcommit: true })).warnings.join()).toContain(
       '--overcommit: all instances of this host commit',
     );
