@@ -70,16 +70,17 @@ export async function perform(request: Request, signal: AbortSignal, tell: Liste
 
 /** Each on its own, the next begun as soon as one has ended. */
 async function inQueue(
-  { common }: Request,
+  { action, options, common }: Request,
   names: readonly InstanceName[],
   one: (name: InstanceName) => Promise<Result>,
 ): Promise<Result[]> {
+  const atOnce = action.untilStopped?.(options) ? names.length : Math.min(common.jobs, names.length);
   const results: Result[] = [];
   const queue = [...names.entries()];
   const worker = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) results[next[0]] = await one(next[1]);
   };
-  await Promise.all(Array.from({ length: Math.min(common.jobs, names.length) }, worker));
+  await Promise.all(Array.from({ length: atOnce }, worker));
   return results;
 }
 

@@ -40,7 +40,20 @@ export interface Common {
   toolVersion: string;
   /** How many instances at once. */
   jobs: number;
+  /** Whether several may be meant, so that lines carry the instance's name. */
+  several: boolean;
   dialogue: Dialogue;
+  live: Live;
+}
+
+/** The answer of an action that goes on until it is stopped, told while it goes on. */
+export interface Live {
+  /** False with --json and --quiet, where the answer comes at the end or not at all. */
+  watched: boolean;
+  /** One line for stdout, now. */
+  print(line: string): void;
+  /** Draws a whole screen over the one before; absent where stdout is no terminal. */
+  draw?: (page: (size: { columns: number; rows: number }) => Text[]) => void;
 }
 
 /** A word with the person at the terminal in the middle of the work. */
@@ -84,6 +97,8 @@ interface Declaration<O extends Options> {
   lock: 'none' | 'shared' | 'exclusive';
   /** Whether it changes anything, which its options may decide: then it has a journal. */
   changes: boolean | ((options: Values<O>) => boolean);
+  /** True for one that goes on until Ctrl-C or SIGTERM, which is then its proper end; such are not queued, but all begun at once. */
+  untilStopped?: (options: Values<O>) => boolean;
   /** Throws for values that can be seen to be wrong without looking at anything: before a lock or a folder is made. */
   check?: (options: Values<O>, common: Common) => void;
   /** Set for an action that takes something away: what it is about to do, as a person is asked. */

@@ -81,3 +81,12 @@ export function hadFinished({ recovered }: Context, action: string): boolean {
 export const pingOption = {
   ping: { type: 'string', describe: 'a dead-man service to tell of begin and end (URL) [PG_MANAGE_PING]' },
 } as const;
+
+/** Does what goes on until somebody stops it (Ctrl-C, SIGTERM), which is its proper end. */
+export async function untilStopped({ task }: Context, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!task.signal.aborted) throw error;
+  }
+}

@@ -7,6 +7,8 @@ import { projectDirectory } from '../host/project.ts';
 import { type Action, changesAnything, type Common, isHostAction } from '../actions/action.ts';
 import type { Places } from '../instances/places.ts';
 import { openDialogue } from './dialogue.ts';
+import { openLive } from './live.ts';
+import { meansSeveral } from '../instances/names.ts';
 import { readProjectFile } from '../instances/project-file.ts';
 import { inTodaysWords } from './habits.ts';
 import { parse, type Parsed, readStyle, type Style } from './parse.ts';
@@ -80,7 +82,8 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
   if (question !== undefined && !flags.yes && !flags['dry-run']) await prompt?.(question, selector ?? '');
 
   const pinger = openPinger(action, flags['dry-run'] ? {} : options, flags['dry-run'] ? {} : environment, view);
-  const { signal, dispose } = interruptible(view);
+  const live = openLive({ style, output, paint });
+  const { signal, dispose } = interruptible(action.untilStopped?.(options) ? undefined : view);
   try {
     await pinger.tell('start');
     const report = await perform(
@@ -92,6 +95,8 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
           ...commonOf(flags, settings, callerFolder),
           words: parsed.words,
           jobs: Math.max(1, flags.jobs ?? defaultJobs(changes)),
+          several: meansSeveral(selector ?? ''),
+          live,
           dialogue: openDialogue({ style, yes: flags.yes, output, view, paint, prompt }),
         },
         places,
@@ -101,11 +106,13 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
     );
     await pinger.tell(exitCodeOf(report) === exitStatus.done ? 'success' : 'fail');
     view.clear();
+    live.close();
     if (style.json) reportJson(style, action.name, report, output);
     else reportText(style, report, output, paint);
     return exitCodeOf(report);
   } finally {
     view.clear();
+    live.close();
     dispose();
   }
 }
@@ -136,7 +143,7 @@ function commonOf(
   flags: ParsedAction['common'],
   settings: Settings,
   callerFolder: string,
-): Omit<Common, 'jobs' | 'dialogue' | 'words'> {
+): Omit<Common, 'jobs' | 'several' | 'dialogue' | 'live' | 'words'> {
   const milliseconds = (seconds: number | undefined): number | undefined =>
     seconds === undefined ? undefined : seconds * 1000;
   return {
@@ -151,8 +158,12 @@ function commonOf(
   };
 }
 
-/** The first Ctrl-C or SIGTERM asks the work to end and undo itself; the second is the system's again, and forces. */
-function interruptible(view: ProgressView): { signal: AbortSignal; dispose: () => void } {
+/**
+ * The first Ctrl-C or SIGTERM asks the work to end and undo itself; the second is the system's again, and forces.
+ * @param view absent for work that goes on until it is stopped: there is nothing to say of it, and a reader that has gone
+ * away (| head) stops it, too
+ */
+function interruptible(view: ProgressView | undefined): { signal: AbortSignal; dispose: () => void } {
   const controller = new AbortController();
   setMaxListeners(0, controller.signal);
   const interrupt = (name: NodeJS.Signals): void => {
@@ -162,13 +173,16 @@ function interruptible(view: ProgressView): { signal: AbortSignal; dispose: () =
       return;
     }
     // We go on listening: libraries that clear up after a signal (signal-exit) end the process where nobody else listens.
-    view.show({ type: 'notice', message: 'interrupted: ending and clearing up; once more to force' }, undefined);
+    view?.show({ type: 'notice', message: 'interrupted: ending and clearing up; once more to force' }, undefined);
     controller.abort(new AppError('INTERRUPTED', `interrupted by ${name}`));
   };
+  const readerGone = (): void => controller.abort(new AppError('INTERRUPTED', 'nobody reads on'));
   const dispose = (): void => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, interrupt);
+    process.stdout.off('error', readerGone);
   };
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, interrupt);
+  if (view === undefined) process.stdout.on('error', readerGone);
   return { signal: controller.signal, dispose };
 }
 

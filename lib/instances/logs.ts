@@ -5,7 +5,11 @@ import type { InstancePaths } from './places.ts';
 /** How long each log file was at one moment. */
 export type LogMark = Map<string, number>;
 
-function logFiles(paths: InstancePaths): string[] {
+/** What every server says when its log is opened. */
+export const serverNoise = /logging collector process|Future log output will appear/;
+
+/** The weekdays' files and what the server says before it opens them, the one written last at the end. */
+export function logFiles(paths: InstancePaths): string[] {
   return listFolder(paths.log)
     .filter((name) => name === 'server.out' || /^postgresql-.*\.log$/.test(name))
     .map((name) => join(paths.log, name))
@@ -27,17 +31,25 @@ export function wordsSince(paths: InstancePaths, mark: LogMark): string {
     })
     .join('')
     .split('\n')
-    .filter((line) => !/logging collector process|Future log output will appear/.test(line))
+    .filter((line) => !serverNoise.test(line))
     .join('\n');
 }
 
-/** The last `count` lines of the instance's log, oldest first. */
-export function lastLogLines(paths: InstancePaths, count: number): string[] {
+/**
+ * The last `count` lines of the instance's log, oldest first.
+ * @param keepOf makes, for each file, what says of its lines one after the other whether they count
+ */
+export function lastLogLines(
+  paths: InstancePaths,
+  count: number,
+  keepOf: () => (line: string) => boolean = () => () => true,
+): string[] {
   const lines: string[] = [];
   if (count <= 0) return lines;
   for (const file of logFiles(paths).reverse()) {
     if (file === paths.output && lines.length > 0) continue;
-    const said = (readText(file) ?? '').split('\n').filter((line) => line !== '');
+    const keep = keepOf();
+    const said = (readText(file) ?? '').split('\n').filter((line) => line !== '' && keep(line));
     lines.unshift(...said.slice(-count));
     if (lines.length >= count) break;
   }
