@@ -54,13 +54,13 @@ async function askSessions(
   };
 }
 
-/** What waits for a restart has an error here, too, which is none. */
+/** What waits for a restart has an error here, too, which is none: without a file, where it was taken out of one. */
 async function askConfiguration(client: Client): Promise<{ file: string; line: number; error: string }[]> {
   return await rowsOf(
     client,
     `select f.sourcefile as file, f.sourceline as line, concat_ws(': ', f.name, f.error) as error
        from pg_file_settings f left join pg_settings s on lower(s.name) = lower(f.name)
-      where f.error is not null and not (f.error = 'setting could not be applied' and s.context = 'postmaster')
+      where f.error is not null and f.sourcefile is not null and not (f.error = 'setting could not be applied' and s.context = 'postmaster')
       union all
      select current_setting('hba_file'), line_number, error from pg_hba_file_rules where error is not null`,
   );

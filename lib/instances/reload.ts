@@ -62,7 +62,7 @@ async function complaintsOf(client: Client): Promise<string[]> {
   const { rows } = await client.query<{ text: string }>(
     `select format('%s, line %s: %s: %s', sourcefile, sourceline, coalesce(name, ''), error) as text
        from pg_file_settings
-      where error is not null and error <> 'setting could not be applied'`,
+      where error is not null and sourcefile is not null and error <> 'setting could not be applied'`,
   );
   return rows.map(({ text }) => text);
 }

@@ -33,11 +33,14 @@ export interface Job {
   text: string;
 }
 
+/** A job that meets another one waits for it: nobody sits there to give the command again. */
+const patience = ['--lock-timeout', '7200'];
+
 /** Pure: the jobs with the text of their scripts. @param template templates/schedule-job.sh */
 export function planJobs(wish: ScheduleWish, around: Surroundings, template: string): Job[] {
   const { backup, prove, keep, retentionDays, selector, ping } = wish;
   const call = (action: string, ...more: string[]): string =>
-    [...around.command, '--action', action, '--instance', selector, '--quiet', ...more, ...around.options]
+    [...around.command, '--action', action, '--instance', selector, '--quiet', ...patience, ...more, ...around.options]
       .map(shellWord)
       .join(' ');
   const pinging = ping === undefined ? '' : `PG_MANAGE_PING=${shellWord(ping)} `;

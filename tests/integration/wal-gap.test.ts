@@ -134,6 +134,11 @@ it('a restore in place makes a backup due', async () => {
   dataOf(await sandbox.manage(['restore', 'shop', '--yes', '--json']));
   const { protection } = dataOf(await sandbox.manage(['status', 'shop', '--json']));
   expect(protection.backupDue).toContain('replaced by a restore');
+  const { findings } = (await sandbox.manage(['diagnose', '--instance', 'shop', '--json'])).json().data as {
+    findings: { subject: string; code: string }[];
+  };
+  // The settings of the recovery are gone, which is no fault of the configuration.
+  expect(findings.filter(({ subject }) => subject === 'shop').map(({ code }) => code)).toEqual(['BACKUP_DUE']);
   const rows = await query<{ n: number }>(await addressOf(sandbox, 'shop'), 'select n from numbered order by n');
   expect(rows.map(({ n }) => n)).toEqual([1, 2, 3, 4]);
 });

@@ -32,8 +32,8 @@ describe('the script of a job', () => {
     expect(backup?.text).toContain(
       [
         'export PG_MANAGE_HOST=/var/tmp/pg-manage',
-        `PG_MANAGE_PING='https://ping.example/a&b' /usr/bin/node /opt/launch.mjs /opt/manage.ts --action backup --instance 'client-*' --quiet --root '/srv/it'\\''s 100%' &&`,
-        `  /usr/bin/node /opt/launch.mjs /opt/manage.ts --action cleanup-backups --instance 'client-*' --quiet --keep 7 --yes --root '/srv/it'\\''s 100%'`,
+        `PG_MANAGE_PING='https://ping.example/a&b' /usr/bin/node /opt/launch.mjs /opt/manage.ts --action backup --instance 'client-*' --quiet --lock-timeout 7200 --root '/srv/it'\\''s 100%' &&`,
+        `  /usr/bin/node /opt/launch.mjs /opt/manage.ts --action cleanup-backups --instance 'client-*' --quiet --lock-timeout 7200 --keep 7 --yes --root '/srv/it'\\''s 100%'`,
       ].join('\n'),
     );
     expect(backup?.text).toMatch(/^missed_after=1500 /m);
