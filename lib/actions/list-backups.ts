@@ -1,5 +1,8 @@
 import { backupFields, listBackups as readBackups, unfinishedBackups } from '../backups/catalogue.ts';
+import { readPresent } from '../backups/choose-restore.ts';
+import { observeProtection } from '../backups/observe-protection.ts';
 import { requireRepositoryName } from '../backups/repository.ts';
+import { restorePoints } from '../backups/restore-points.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { instanceAction } from './action.ts';
 import { moment } from './shared.ts';
@@ -8,7 +11,7 @@ export const listBackups = instanceAction({
   name: 'list-backups',
   summary: 'the backups of an instance',
   details:
-    'Also of an instance that is destroyed or lost, as long as the repository is there. Measured in the test restore: how long it took to a server that answers, and how long after its commit a row was in the archive.',
+    'With restore points, and the WAL that is known to be missing since the newest one. Also of an instance that is destroyed or lost, as long as the repository is there. Measured in the test restore: how long it took to a server that answers, and how long after its commit a row was in the archive.',
   examples: [['./manage.ts --action list-backups --instance client-a', 'oldest first']],
   options: {},
   target: 'either',
@@ -21,7 +24,7 @@ export const listBackups = instanceAction({
     const rows = [
       ...backups.map((one) => [
         one.id,
-        one.state,
+        one.pinned ? `${one.state}, pinned` : one.state,
         moment(one.finishedAt),
         humanBytes(one.sizeBytes),
         seconds(one.verification?.restoreSeconds),
@@ -30,12 +33,19 @@ export const listBackups = instanceAction({
       ...writing.map(({ id, state }) => [id, state, '-', '-', '-', '-']),
     ];
     const empty = { line: `${owner} has no backups; take one with: ./manage.ts --action backup --instance ${owner}` };
+    const record = readPresent(places, owner);
+    const { pointInTime } = observeProtection(places, owner, record);
+    const points = restorePoints(places, owner, record?.id ?? backups.at(-1)?.instance.id ?? '');
+    const missing = pointInTime.gaps.map((gap) => ({ line: `missing from the archive: ${gap}` }));
+    const named = points.map(({ name: point, at }) => ({ line: `restore point "${point}": ${moment(at)}` }));
     return {
-      data: { name: owner, backups: [...backups.map(backupFields), ...writing] },
+      data: { name: owner, backups: [...backups.map(backupFields), ...writing], restorePoints: points, pointInTime },
       text: [
         rows.length === 0
           ? empty
           : { head: ['backup', 'state', 'finished', 'size', 'restores in', 'safe after'], rows },
+        ...named,
+        ...missing,
       ],
     };
   },

@@ -97,6 +97,7 @@ describe('a hole in the archive', () => {
     expect((await sandbox.manage(['status', 'shop'])).stdout).toMatch(
       /point in time +broken since .*until the next backup/,
     );
+    expect((await sandbox.manage(['list-backups', 'shop'])).stdout).toContain(`missing from the archive: ${lost}`);
     const checked = await sandbox.manage(['check', 'shop', '--json']);
     expect(checked.code).toBe(7);
     expect(checked.json()).toMatchObject({ error: { code: 'NOT_PROTECTED', message: expect.stringContaining(lost) } });
