@@ -41,8 +41,8 @@ export async function ours(...args) {
   return { seconds, data: JSON.parse(stdout).data };
 }
 
-export async function create(name) {
-  const answer = await ours('create', name);
+export async function create(name, ...args) {
+  const answer = await ours('create', name, ...args);
   atEnd(() => destroy(name));
   return answer;
 }
