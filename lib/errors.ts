@@ -25,6 +25,7 @@ export const errorRegistry = {
   BAD_TEMPLATE: exitStatus.usage,
   BAD_SETTING: exitStatus.usage,
   BAD_PROJECT_FILE: exitStatus.usage,
+  BAD_INJECTION: exitStatus.usage,
   NOT_HERE: exitStatus.usage,
   CONFIRMATION_REQUIRED: exitStatus.usage,
   INSTANCE_EXISTS: exitStatus.failed,

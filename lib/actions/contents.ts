@@ -11,7 +11,11 @@ import type { Common, Context, Text, Values } from './action.ts';
 /** What a new instance can be made to hold from its first moment. */
 export const contentOptions = {
   'migrations-dir': { type: 'string', alias: 'm', describe: 'apply the migration files of this folder to it' },
-  'seed-path': { type: 'string', describe: 'then fill it from this file *.sql, or the files of this folder' },
+  'seed-path': {
+    type: 'string',
+    alias: 's',
+    describe: 'then fill it from this file *.sql, or the files of this folder',
+  },
 } as const;
 
 /** Absolute; undefined where it is to stay empty. */

@@ -56,6 +56,16 @@ export const actions = {
     async () => (await import('./migrate-status.ts')).migrateStatus,
   ),
   seed: entry('migrations', 'fill a database from SQL files', async () => (await import('./seed.ts')).seed),
+  inject: entry(
+    'databases',
+    'make databases, roles and data of one file',
+    async () => (await import('./inject.ts')).inject,
+  ),
+  'validate-injection': entry(
+    'databases',
+    'check such a file',
+    async () => (await import('./validate-injection.ts')).validateInjection,
+  ),
   drift: entry('migrations', 'whether siblings have the same schema', async () => (await import('./drift.ts')).drift),
   'migrate-list': entry(
     'migrations',

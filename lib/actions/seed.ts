@@ -16,7 +16,7 @@ export const seed = instanceAction({
     ['./manage.ts seed client-a --seed-path ./seeds/demo.sql', 'one file'],
   ],
   options: {
-    'seed-path': { type: 'string', describe: 'a file *.sql, or a folder of such files' },
+    'seed-path': { type: 'string', alias: 's', describe: 'a file *.sql, or a folder of such files' },
     database: migrationOptions.database,
   },
   target: 'existing',

@@ -13,21 +13,26 @@ export interface DatabaseWish {
  * @throws DATABASE_EXISTS when it is another role's, SQL_FAILED
  */
 export async function createDatabase(client: Client, { database, owner }: DatabaseWish): Promise<boolean> {
-  const { rows } = await client.query<{ owner: string }>(
-    'select pg_get_userbyid(datdba) as owner from pg_database where datname = $1',
-    [database],
-  );
-  const present = rows[0];
+  const present = await ownerOf(client, database);
+  if (present === owner) return false;
   if (present !== undefined) {
-    if (present.owner === owner) return false;
-    throw new AppError('DATABASE_EXISTS', `there is a database "${database}" already, and it is ${present.owner}'s`, {
-      hint: `choose another name, or leave it as it is: --owner ${present.owner}`,
+    throw new AppError('DATABASE_EXISTS', `there is a database "${database}" already, and it is ${present}'s`, {
+      hint: `choose another name, or leave it as it is: --owner ${present}`,
     });
   }
   await said(`database ${database} cannot be made`, async () =>
     client.query(`create database ${identifier(database)} owner ${identifier(owner)}`),
   );
   return true;
+}
+
+/** The role that owns a database; undefined when there is none of this name. */
+export async function ownerOf(client: Client, database: string): Promise<string | undefined> {
+  const { rows } = await client.query<{ owner: string }>(
+    'select pg_get_userbyid(datdba) as owner from pg_database where datname = $1',
+    [database],
+  );
+  return rows[0]?.owner;
 }
 
 /**

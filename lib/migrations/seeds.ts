@@ -33,9 +33,13 @@ export function readSeeds(path: string): MigrationFolder {
       hint: 'name a file *.sql, or a folder that holds such files',
     });
   }
-  // To the engine each is a file that is applied anew when it has changed.
-  const repeatable = files.map((file) =>
-    readMigrationFile({ version: versionOf(file), name: file.replace(/\.sql$/i, ''), file, path: join(folder, file) }),
+  return seedFolder(files.map((file) => ({ file, path: join(folder, file) })));
+}
+
+/** These very files, in this order, each known by the name given to it. To the engine each is applied anew when it has changed. */
+export function seedFolder(files: readonly { file: string; path: string }[]): MigrationFolder {
+  const repeatable = files.map(({ file, path }) =>
+    readMigrationFile({ version: versionOf(file), name: file.replace(/\.sql$/i, ''), file, path }),
   );
   return { forward: [], down: [], repeatable };
 }
@@ -47,7 +51,16 @@ export async function seed(
   path: string,
   options: Omit<MigrateOptions, 'folder' | 'schema' | 'to'>,
 ): Promise<SeedResult> {
-  const folder = readSeeds(path);
+  return seedFrom(task, connection, readSeeds(path), options);
+}
+
+/** As `seed`, of files that were read already. */
+export async function seedFrom(
+  task: Task,
+  connection: MigrationConnection,
+  folder: MigrationFolder,
+  options: Omit<MigrateOptions, 'folder' | 'schema' | 'to'>,
+): Promise<SeedResult> {
   const result = await applyFolder(task, connection, folder, { ...options, schema: seedSchema });
   const fileOf = new Map(folder.repeatable.map(({ version, file }) => [version, file]));
   const told = ({ version }: { version: string }): { file: string } => ({ file: fileOf.get(version) ?? version });
