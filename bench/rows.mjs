@@ -15,16 +15,17 @@ import {
   ours,
   socketOf,
 } from './place.mjs';
+import { pgbackrest } from './pgbackrest.mjs';
 import { start } from './start.mjs';
 
 /**
- * @typedef {{ what: string, against: string, unit: 's' | 'ms', pairs: { ours: number, peer: number }[],
+ * @typedef {{ what: string, against: string, unit: 's' | 'ms' | 'MB' | 'tps', pairs: { ours: number, peer: number }[],
  *   reach?: number, least?: boolean, mostExtra?: number }} Row a ratio to stay below (or, with least, above), or seconds that may be added
  * @typedef {{ runs: number | undefined, scale: number }} Options
  */
 
 /** Each measures one thing and gives its rows, or says why it cannot. @type {Record<string, (options: Options) => Promise<Row[] | string>>} */
-export const benches = { createcluster, initdb, many, start, backup, list, fleet };
+export const benches = { createcluster, initdb, many, start, backup, pgbackrest, list, fleet };
 
 async function createcluster({ runs = 7 }) {
   if (!existsSync('/usr/bin/pg_createcluster')) return 'pg_createcluster is not installed';

@@ -53,7 +53,8 @@ function asExtra({ mostExtra }, pairs) {
 }
 
 function spread(seconds, unit) {
-  const show = (value) => (unit === 'ms' ? (value * 1000).toFixed(0) : value.toFixed(2));
+  const scale = { ms: 1000, MB: 1e-6 }[unit] ?? 1;
+  const show = (value) => (value * scale).toFixed(unit === 's' || unit === 'MB' ? 2 : 0);
   return `${show(median(seconds))} ${unit} (${show(Math.min(...seconds))}–${show(Math.max(...seconds))})`;
 }
 
