@@ -93,7 +93,8 @@ async function backups(runs, at, { call }) {
   const row = (what, reach, unit, mine, theirs) => ({
     what: `${what}, ${at}`,
     against: `${full}, zst level 1, process-max=1 (default), start-fast`,
-    ...{ reach, unit },
+    reach,
+    unit,
     pairs: results.map((pair) => ({ ours: pair.ours[mine], peer: pair.peer[theirs] })),
   });
   return [

@@ -1,3 +1,4 @@
+import { type Archiving, type ArchiverWords, askArchiver, observeArchiving } from '../backups/archiving.ts';
 import { observeProtection } from '../backups/observe-protection.ts';
 import type { Protection } from '../backups/protection.ts';
 import { lastBackups } from '../backups/summary.ts';
@@ -24,8 +25,8 @@ interface Memory {
   overcommit: boolean;
 }
 
-/** What a running server says of its sessions, or why it says nothing. */
-type Asked = ConnectionFacts | string;
+/** What a running server says of its sessions and its archiving, or why it says nothing. */
+type Asked = (ConnectionFacts & { archiver: ArchiverWords | undefined }) | string;
 
 export const status = instanceAction({
   name: 'status',
@@ -71,6 +72,7 @@ export const status = instanceAction({
       },
       /** The settings by which a crash may lose data. */
       notDurable: record === undefined ? [] : notDurable(instancePaths(context.places, record.name)),
+      archive: record === undefined ? null : observeArchiving(context.places, record, facts?.archiver),
       ...lastBackups(context.places, name),
       protection: observeProtection(context.places, name, record),
     };
@@ -103,7 +105,8 @@ async function ask({ places, task }: Context, record: InstanceRecord): Promise<A
   const address = asSuperuser(instancePaths(places, name), record);
   try {
     return await withClient({ ...address, signal: task.signal, timeoutMs: patienceMs }, async (client) => {
-      return { name, address, hasPooler: pooler !== undefined, ...(await askConnections(client)) };
+      const archiver = await askArchiver(client);
+      return { name, address, hasPooler: pooler !== undefined, ...(await askConnections(client)), archiver };
     });
   } catch (error) {
     task.signal.throwIfAborted();
@@ -117,6 +120,7 @@ function page(
       pooler: ObservedPooler | null;
       memory: Memory;
       notDurable: string[];
+      archive: Archiving | null;
       protection: Protection;
     } & ReturnType<typeof lastBackups>,
 ): Text {
@@ -134,6 +138,7 @@ function page(
     ...(data.notDurable.length === 0
       ? []
       : [['durability', `given up: ${data.notDurable.join(', ')} off; a crash may lose the data`] as [string, string]]),
+    ['archive', archiveLine(data.archive)],
     ['last backup', lastBackup ? `${lastBackup.id}, ${lastBackup.state}` : 'none'],
     [
       'last verified',
@@ -145,6 +150,15 @@ function page(
     ['data', data.dataDirectory],
   ];
   return { fields };
+}
+
+function archiveLine(archive: Archiving | null): string {
+  if (archive === null || archive.failures === null) return '-';
+  const { lagBytes, waiting, failures, lastFailedAt, lastArchivedAt } = archive;
+  const failing = lastFailedAt !== null && lastFailedAt > (lastArchivedAt ?? '');
+  const trouble = failing ? `; failing, ${failures} times, last at ${moment(lastFailedAt)}` : '';
+  const behind = lagBytes === null ? 'nothing yet on this timeline' : `${humanBytes(lagBytes)} behind`;
+  return `${behind}, ${waiting} files waiting${trouble}`;
 }
 
 function safeAfter({ rpoSeconds }: { rpoSeconds: number | null }): string {

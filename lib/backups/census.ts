@@ -41,8 +41,10 @@ export async function eachDatabase<T>(
     );
     return rows.map((row) => row.name);
   });
-  const answers = names.map(async (name): Promise<[string, T]> => [name, await ask(name, question)]);
-  return new Map(await Promise.all(answers));
+  const answers = new Map<string, T>();
+  // One after the other: where clients have taken all other connections, few are kept for the superuser.
+  for (const name of names) answers.set(name, await ask(name, question));
+  return answers;
 }
 
 /** Counts what is in a database's catalogue; temporary tables, which no restore brings back, are left out. */

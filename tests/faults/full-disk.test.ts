@@ -83,6 +83,12 @@ describe('a disk that is full or cannot be written', () => {
     await until(async () => (await archiver('shop')).failed > 0);
     await writeSegment('shop');
     expect(await superQuery(sandbox, 'shop', 'select count(*)::int as rows from filler')).toEqual([{ rows: 2000 }]);
+    const { archive } = dataOf(await disk.manage(['status', 'shop', '--json'], { env }));
+    expect(archive.waiting).toBeGreaterThan(0);
+    expect(archive.failures).toBeGreaterThan(0);
+    expect((await disk.manage(['status', 'shop'], { env })).stdout).toMatch(
+      /archive +\S.*, \d+ files waiting; failing/,
+    );
     const { archived } = await archiver('shop');
     await disk.free();
     await writeSegment('shop');
