@@ -15,8 +15,11 @@ export interface LockRetry {
 
 export const defaultLockRetry: LockRetry = { timeoutMs: 5000, tries: 10, pauseMs: 1000 };
 
-/** Not the file's fault: a lock that was not had in time (55P03), a deadlock with the application's traffic (40P01). */
-const worthRetrying = new Set(['55P03', '40P01']);
+/**
+ * Not the file's fault: a lock that was not had in time (55P03), a deadlock with the application's traffic (40P01), somebody
+ * connected to the database that is being copied or dropped (55006).
+ */
+const worthRetrying = new Set(['55P03', '40P01', '55006']);
 
 /**
  * Does what runs into the locks of others until it gets through.
