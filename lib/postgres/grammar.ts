@@ -4,7 +4,7 @@ import { projectDirectory } from '../host/project.ts';
 
 /** A statement as PostgreSQL's own parser sees it. */
 export interface ParsedStatement {
-  /** Where its text begins (with the comments before it) and ends, in UTF-16 units. */
+  /** Where its text begins (a comment before it may belong to it) and ends, in UTF-16 units. */
   start: number;
   end: number;
   /** The kind of its parse tree ("IndexStmt") and that tree: the structs of src/include/nodes/parsenodes.h as JSON. */

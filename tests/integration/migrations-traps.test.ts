@@ -114,6 +114,9 @@ describe('traps', () => {
     expect(await play.sql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass")).toEqual([
       { indisvalid: true },
     ]);
+    play.put({ '2_b.sql': '-- migrate:up transaction:false\nCREATE TABLE kept ();\nSELECT 1/0;' });
+    await refusal(play.run());
+    expect(await play.sql("SELECT to_regclass('kept')::text AS kept")).toEqual([{ kept: 'kept' }]);
   });
 
   it('trap 7: statements end where the grammar ends them; a command of psql is refused with its line', async () => {
