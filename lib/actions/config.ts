@@ -16,7 +16,7 @@ export const config = hostAction({
   changes: false,
   async run(context, options) {
     const { settings } = options as unknown as { settings: Record<string, Setting | undefined> };
-    const found = await findInstallations(context.task.signal);
+    const found = await findInstallations({ folder: context.places.programs }, context.task.signal);
     const rows = Object.entries(settings).flatMap(([name, setting]) =>
       setting ? [[name === 'runAs' ? 'run-as' : name, setting.value, setting.origin]] : [],
     );

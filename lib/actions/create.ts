@@ -11,7 +11,7 @@ import { humanBytes } from '../tuning/sizes.ts';
 import { loadTemplate } from '../tuning/templates.ts';
 import { type Common, type Context, instanceAction, type Values } from './action.ts';
 import { contentOptions, fill, type Filled, readContents, tellFilled } from './contents.ts';
-import { defaultTimeoutMs, hadFinished, summaryOutcome } from './shared.ts';
+import { defaultTimeoutMs, hadFinished, ownPrograms, summaryOutcome } from './shared.ts';
 import { checkTuning, readTuning, templatePath, tuningOptions } from './tuning-wishes.ts';
 
 const options = {
@@ -96,7 +96,7 @@ function readGiven(common: Common, given: Given) {
 
 async function readWishes(context: Context, name: InstanceName, given: Given) {
   const { bindir, pgVersion: major, task } = context;
-  const installation = await chooseInstallation({ bindir, major }, task.signal);
+  const installation = await chooseInstallation({ bindir, major }, ownPrograms(context), task.signal);
   const read = readGiven(context, given);
   const checked = await checkTuning(context, installation, read.template, read.tuning);
   return { id: randomUUID(), name, installation, ...read, ...checked };

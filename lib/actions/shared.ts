@@ -6,6 +6,7 @@ import { instancePaths } from '../instances/places.ts';
 import { type InstanceRecord, requireRecord } from '../instances/record.ts';
 import { observe } from '../instances/state.ts';
 import { type Summary, summarize } from '../instances/summary.ts';
+import type { OwnPrograms } from '../postgres/embedded.ts';
 import { chooseInstallation, type Installation, installationFor } from '../postgres/installations.ts';
 import { type Client, withClient } from '../postgres/sql.ts';
 import type { Context, Outcome, Text } from './action.ts';
@@ -19,8 +20,14 @@ export async function installationOf(
   record: Pick<InstanceRecord, 'version' | 'bindir'>,
 ): Promise<Installation> {
   const { bindir, task } = context;
-  if (bindir !== undefined) return await chooseInstallation({ bindir, major: record.version }, task.signal);
-  return await installationFor(record, task.signal);
+  const own = ownPrograms(context);
+  if (bindir !== undefined) return await chooseInstallation({ bindir, major: record.version }, own, task.signal);
+  return await installationFor(record, own, task.signal);
+}
+
+/** The PostgreSQL that comes with the tool: an action that changes something may give the root its copy. */
+export function ownPrograms({ places, journal, dryRun }: Context): OwnPrograms {
+  return { folder: places.programs, mayCopy: (journal as Context['journal'] | undefined) !== undefined && !dryRun };
 }
 
 /** What starting, stopping and the like need of an instance. */

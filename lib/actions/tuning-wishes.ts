@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { AppError } from '../errors.ts';
-import type { Installation } from '../postgres/installations.ts';
+import { has, type Installation } from '../postgres/installations.ts';
 import { checkSettings } from '../tuning/check.ts';
 import { settingVersions } from '../tuning/names.ts';
 import type { Wishes } from '../tuning/plan.ts';
@@ -62,6 +62,10 @@ export async function checkTuning(
   template: Template,
   tuning: Wishes,
 ): Promise<Checked> {
+  if (dryRun && !has(installation, 'postgres')) {
+    task.warn('the server has not looked at the settings: its programs are copied into the root by the first action');
+    return { vouched: new Set(), checking: Promise.resolve() };
+  }
   const checking = checkSettings(installation, template, tuning, task.signal);
   const isKnown = (name: string): boolean => name.includes('.') || settingVersions(name) !== undefined;
   const trusted = isShipped(template) && tuning.settings === undefined && Object.keys(template.settings).every(isKnown);

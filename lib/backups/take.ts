@@ -9,7 +9,8 @@ import { asSuperuser } from '../instances/connection.ts';
 import { instancePaths } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import type { Operation } from '../operation.ts';
-import { readManifest, takeBaseBackup } from '../postgres/basebackup.ts';
+import { takeBaseBackup } from '../postgres/basebackup.ts';
+import { readManifest } from '../postgres/manifest.ts';
 import type { Installation } from '../postgres/installations.ts';
 import type { Lsn } from '../postgres/lsn.ts';
 import { type Client, withClient } from '../postgres/sql.ts';
@@ -91,6 +92,7 @@ export async function takeBackup(
           ...asSuperuser(instancePaths(places, record.name), record),
           target: staging,
           label: options.label ?? `pg-manage ${options.id}`,
+          codec: ready.codec,
           compression: compressionArguments(ready.codec, installation.major),
           maxRate: options.maxRate,
           progress: step.progress,

@@ -8,7 +8,7 @@ import { endProcessesOn } from '../host/processes.ts';
 import { serverIdentity } from '../instances/connection.ts';
 import { socketFolder } from '../instances/places.ts';
 import type { Operation } from '../operation.ts';
-import { verifyUnpacked } from '../postgres/basebackup.ts';
+import { verifyUnpacked } from '../postgres/manifest.ts';
 import { superuser } from '../postgres/initdb.ts';
 import type { Installation } from '../postgres/installations.ts';
 import { compareLsn, type Lsn, parseLsn } from '../postgres/lsn.ts';

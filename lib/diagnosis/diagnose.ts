@@ -48,8 +48,8 @@ const atOnce = 8;
  * @throws only when interrupted: what cannot be looked into is a finding itself
  */
 export async function diagnose(context: Diagnosing, selected: readonly InstanceName[]): Promise<Diagnosis> {
-  const { signal } = context;
-  const installations = await findInstallations(signal);
+  const { places, signal } = context;
+  const installations = await findInstallations({ folder: places.programs }, signal);
   const looked = await Promise.all([
     lookAtHost(context, installations),
     inTurns(selected, async (name) => await lookAtInstance(context, name, installations)),

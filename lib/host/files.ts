@@ -28,6 +28,11 @@ export function isFolder(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
+/** True for a folder, and for a link that leads to one. */
+export function isFolderBehindLinks(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
 /** The path with every symbolic link followed, or undefined when there is nothing. */
 export function realPath(path: string): string | undefined {
   try {
@@ -80,6 +85,24 @@ export function readBytes(path: string, offset: number, length: number): Buffer 
   try {
     const buffer = Buffer.alloc(length);
     return buffer.subarray(0, readSync(file, buffer, 0, length, offset));
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The bytes of a file, a chunk at a time: each is good until the next one is asked for, and full but the last. */
+export function* chunksOf(path: string, chunkBytes = 1024 * 1024): Generator<Buffer> {
+  const file = openSync(path, 'r');
+  try {
+    const buffer = Buffer.alloc(chunkBytes);
+    for (;;) {
+      let filled = 0;
+      for (let read = -1; read !== 0 && filled < chunkBytes; filled += read) {
+        read = readSync(file, buffer, filled, chunkBytes - filled, null);
+      }
+      if (filled > 0) yield buffer.subarray(0, filled);
+      if (filled < chunkBytes) return;
+    }
   } finally {
     closeSync(file);
   }

@@ -82,7 +82,8 @@ export function syncFolder(path: string): void {
   }
 }
 
-function writeSynced(path: string, content: string | Uint8Array, mode: number): void {
+/** Writes a new file, whole and synced; its folder is the caller's to sync. */
+export function writeSynced(path: string, content: string | Uint8Array, mode: number): void {
   const file = openSync(path, 'wx', mode);
   try {
     // fs.writeSync may write less than asked.

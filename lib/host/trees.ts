@@ -1,6 +1,6 @@
-import { closeSync, fchmodSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { syncFolder } from './for-good.ts';
+import { syncFolder, writeSynced } from './for-good.ts';
 import { asOwnerOrCaller } from './users.ts';
 
 /** One file of a tree. */
@@ -36,18 +36,7 @@ export function writeTree(folder: string, files: readonly TreeFile[]): void {
     const file = join(folder, path);
     mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
     for (let parent = dirname(file); !folders.has(parent); parent = dirname(parent)) folders.add(parent);
-    writeSyncedFile(file, bytes, executable ? 0o755 : 0o644);
+    writeSynced(file, bytes, executable ? 0o755 : 0o644);
   }
   for (const made of [...folders].toReversed()) syncFolder(made);
-}
-
-function writeSyncedFile(path: string, bytes: Buffer, mode: number): void {
-  const file = openSync(path, 'wx', mode);
-  try {
-    for (let written = 0; written < bytes.length;) written += writeSync(file, bytes, written);
-    fchmodSync(file, mode); // open leaves out what the caller's umask forbids
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }

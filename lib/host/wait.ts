@@ -38,3 +38,20 @@ export async function poll<T>(
     await pause(Math.min(pauseMs * (0.8 + Math.random() * 0.4), leftMs), signal);
   }
 }
+
+/** What work of our own reads before it lets anything else in: some tens of milliseconds. */
+const breathAfterBytes = 16 * 1024 * 1024;
+
+/**
+ * For long work that never waits for anything: awaited with the bytes just done, it lets signals and other work in now and
+ * then, and rejects with the signal's reason.
+ */
+export function breathing(signal: AbortSignal): (bytes: number) => Promise<void> {
+  let done = 0;
+  return async (bytes) => {
+    done += bytes;
+    if (done < breathAfterBytes) return;
+    done = 0;
+    await pause(0, signal);
+  };
+}

@@ -15,6 +15,8 @@ export interface Places {
   quarantine: string;
   /** Where unfinished work and test restores are; whatever no journal names may go. */
   scratch: string;
+  /** Copies of the PostgreSQL that comes with the tool, a folder for each release. */
+  programs: string;
   audit: string;
   /** Shared by all roots and users of this host: leases and the host lock. */
   host: string;
@@ -30,6 +32,7 @@ export function placesOf(root: string, repository: string, host: string): Places
     journal: join(own, 'journal'),
     quarantine: join(own, 'quarantine'),
     scratch: join(own, 'scratch'),
+    programs: join(own, 'postgres'),
     audit: join(own, 'audit.jsonl'),
     host,
   };

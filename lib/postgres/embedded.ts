@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { AppError } from '../errors.ts';
 import { readCallersFileIfThere } from '../host/callers-files.ts';
-import { exists, isFolder } from '../host/files.ts';
+import { exists, isFolder, listFolder } from '../host/files.ts';
 import { ensureFolder, link, makeFolder, removeFolder } from '../host/folders.ts';
 import { moveForGood } from '../host/for-good.ts';
 import { acquire } from '../host/locks.ts';
@@ -38,8 +38,15 @@ export function embeddedPackage(): EmbeddedPackage | undefined {
 }
 
 /** Where a root has, or would have, its copy of a release. */
-export function copyOf({ folder }: OwnPrograms, { version }: Pick<EmbeddedPackage, 'version'>): string {
+export function copyOf({ folder }: Pick<OwnPrograms, 'folder'>, { version }: Pick<EmbeddedPackage, 'version'>): string {
   return join(folder, version, 'bin');
+}
+
+/** The folders of the programs that a root has copies of. */
+export function copiesIn(folder: string): string[] {
+  return listFolder(folder)
+    .filter((name) => /^\d/.test(name))
+    .map((name) => join(folder, name, 'bin'));
 }
 
 /** What a server never reads: it is for compiling programs against it. */
@@ -92,7 +99,9 @@ function readLinks(file: string): { name: string; leadsTo: string }[] {
   const text = readCallersFileIfThere(file);
   if (text === undefined) return [];
   const below = (path: string): string => path.replace(/^native\//, '');
-  const links = linksSchema.parse(JSON.parse(text)).map((one) => ({ name: below(one.target), leadsTo: below(one.source) }));
+  const links = linksSchema
+    .parse(JSON.parse(text))
+    .map((one) => ({ name: below(one.target), leadsTo: below(one.source) }));
   const strange = links.find(({ name, leadsTo }) => [name, leadsTo].some((path) => !/^lib\/[\w.+-]+$/.test(path)));
   if (strange === undefined) return links;
   throw new AppError('NO_POSTGRES', `${file} names files outside of lib: ${strange.name}`, {

@@ -2,14 +2,23 @@ import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { exists, listFolder, realPath } from '../host/files.ts';
 import { programEnvironment, run } from '../host/programs.ts';
+import { copiesIn, copyOf, embeddedPackage, type OwnPrograms, provideCopy } from './embedded.ts';
 
 /** The majors that this tool knows how to run. */
 export const supportedMajors = { first: 13, last: 18 } as const;
 
-const neededPrograms = ['postgres', 'initdb', 'pg_ctl', 'pg_basebackup', 'pg_verifybackup', 'pg_controldata'] as const;
+/** Without these no instance can be made or run; for what others do there are ways of our own, or it cannot be done. */
+const neededPrograms = ['postgres', 'initdb'] as const;
 
 export type Program =
-  (typeof neededPrograms)[number] | 'psql' | 'pg_waldump' | 'pg_checksums' | 'pg_dump' | 'pg_restore';
+  | (typeof neededPrograms)[number]
+  | 'pg_basebackup'
+  | 'pg_verifybackup'
+  | 'pg_waldump'
+  | 'pg_checksums'
+  | 'psql'
+  | 'pg_dump'
+  | 'pg_restore';
 
 export interface Installation {
   /** The folder of the programs themselves, never of Debian's wrapper scripts. */
@@ -28,11 +37,17 @@ export function program({ bindir }: Pick<Installation, 'bindir'>, name: Program)
   return join(bindir, name);
 }
 
+/** Whether an installation has a program that not every one has. */
+export function has(installation: Pick<Installation, 'bindir'>, name: Program): boolean {
+  return exists(program(installation, name));
+}
+
 /**
- * The installation to use: what was asked for, else the newest complete one on the machine.
+ * The installation to use: what was asked for, else the newest complete one on the machine, else the one that comes with the
+ * tool, of which the root is given a copy.
  * @throws NO_POSTGRES, saying what was found and how to install what is missing
  */
-export async function chooseInstallation(wish: Wish, signal: AbortSignal): Promise<Installation> {
+export async function chooseInstallation(wish: Wish, own: OwnPrograms, signal: AbortSignal): Promise<Installation> {
   if (wish.bindir !== undefined) return await namedInstallation(wish.bindir, wish.major, signal);
   const folders = await candidateFolders(signal);
   if (wish.major !== undefined) {
@@ -46,6 +61,8 @@ export async function chooseInstallation(wish: Wish, signal: AbortSignal): Promi
   const found = await installationsIn(folders, signal);
   const chosen = found.find(({ major }) => wish.major === undefined || major === wish.major);
   if (chosen !== undefined) return chosen;
+  const embedded = await chooseEmbedded(wish.major, own, signal);
+  if (embedded !== undefined) return embedded;
   const wanted = wish.major === undefined ? 'PostgreSQL 13 to 18' : `PostgreSQL ${wish.major}`;
   const have = found.map(({ major, bindir }) => `${major} in ${bindir}`).join(', ');
   throw new AppError('NO_POSTGRES', `no complete ${wanted} on this machine${have ? ` (found: ${have})` : ''}`, {
@@ -55,25 +72,59 @@ export async function chooseInstallation(wish: Wish, signal: AbortSignal): Promi
 
 /**
  * The programs for data of one major version: those it was made with, while they are there and still of that major, else
- * any of that major on the machine.
+ * any of that major on the machine. Of the releases that come with the tool it is the newest, as it is with a package manager.
  * @throws NO_POSTGRES
  */
 export async function installationFor(
   { version: major, bindir }: { version: number; bindir: string },
+  own: OwnPrograms,
   signal: AbortSignal,
 ): Promise<Installation> {
+  const ours = bindir.startsWith(`${own.folder}/`) ? await chooseEmbedded(major, own, signal) : undefined;
+  if (ours !== undefined) return ours;
   const same = await probe(bindir, signal);
-  return same?.major === major ? same : await chooseInstallation({ major }, signal);
+  return same?.major === major ? same : await chooseInstallation({ major }, own, signal);
 }
 
-/** Every complete installation on the machine, newest first. */
-export async function findInstallations(signal: AbortSignal): Promise<Installation[]> {
-  return await installationsIn(await candidateFolders(signal), signal);
+/** Every complete installation on the machine, newest first; then what comes with the tool. */
+export async function findInstallations(
+  own: Pick<OwnPrograms, 'folder'>,
+  signal: AbortSignal,
+): Promise<Installation[]> {
+  const installed = await installationsIn(await candidateFolders(signal), signal);
+  return [...installed, ...(await embeddedInstallations(own, signal))];
+}
+
+/** The newest release of a major that comes with the tool or came with it earlier; undefined where there is none. */
+async function chooseEmbedded(
+  major: number | undefined,
+  own: OwnPrograms,
+  signal: AbortSignal,
+): Promise<Installation | undefined> {
+  const shipped = embeddedPackage();
+  if (shipped !== undefined && (major === undefined || shipped.major === major)) {
+    await provideCopy(own, shipped, signal);
+  }
+  const known = (await embeddedInstallations(own, signal)).filter((one) => major === undefined || one.major === major);
+  return known.find((one) => has(one, 'postgres')) ?? known[0];
+}
+
+/** The root's copies, newest first, and what would be copied, told by the package alone: it cannot be run where it lies. */
+async function embeddedInstallations(own: Pick<OwnPrograms, 'folder'>, signal: AbortSignal): Promise<Installation[]> {
+  const copies = await installationsIn(copiesIn(own.folder), signal);
+  const shipped = embeddedPackage();
+  if (shipped === undefined || exists(copyOf(own, shipped))) return copies;
+  const { major, version } = shipped;
+  return newestFirst([...copies, { bindir: copyOf(own, shipped), major, version }]);
 }
 
 async function installationsIn(folders: string[], signal: AbortSignal): Promise<Installation[]> {
   const found = await Promise.all(folders.map((folder) => probe(folder, signal)));
-  return found.filter((one) => one !== undefined).sort((a, b) => compareVersions(b.version, a.version));
+  return newestFirst(found.filter((one) => one !== undefined));
+}
+
+function newestFirst(installations: readonly Installation[]): Installation[] {
+  return installations.toSorted((a, b) => compareVersions(b.version, a.version));
 }
 
 async function namedInstallation(
@@ -140,6 +191,8 @@ async function probe(bindir: string, signal: AbortSignal): Promise<Installation 
     const version = /\(PostgreSQL\) (.+)$/.exec(stdout.trim())?.[1];
     const major = Number.parseInt(version ?? '', 10);
     const known = major >= supportedMajors.first && major <= supportedMajors.last;
+    // Before 15, no server takes a base backup by itself (its TARGET is new in that release).
+    if (major < 15 && !exists(join(bindir, 'pg_basebackup'))) return undefined;
     return version !== undefined && known ? { bindir, major, version } : undefined;
   } catch (error) {
     if (error instanceof AppError) return undefined;

@@ -19,6 +19,8 @@ export interface ConnectOptions extends Address {
   applicationName?: string;
   /** Server settings for the session, as `options` of libpq gives them. */
   settings?: Record<string, string | number>;
+  /** Speaks the replication protocol, with no database: commands like BASE_BACKUP instead of SQL. */
+  replication?: boolean;
 }
 
 export type Client = pg.Client;
@@ -44,6 +46,7 @@ export async function withClient<T>(options: ConnectOptions, work: (client: Clie
     ...(options.timeoutMs > 0 ? { query_timeout: options.timeoutMs } : {}),
     keepAlive: true,
     ssl: false,
+    ...(options.replication === true ? { replication: 'true' } : {}),
     options: Object.entries(options.settings ?? {})
       .map(([name, value]) => `-c ${name}=${String(value).replaceAll(/([\\ ])/g, '\\$1')}`)
       .join(' '),
