@@ -1,3 +1,4 @@
+import { segmentBefore } from '../postgres/segment-before.ts';
 import type { Client } from '../postgres/sql.ts';
 
 /** One row that tells when it was written: whoever reads it in a copy knows up to when the copy goes. */
@@ -28,8 +29,7 @@ export async function writeHeartbeat(client: Client): Promise<Heartbeat> {
     `insert into pgmanage.heartbeat as heartbeat (at) values (clock_timestamp())
      on conflict (one) do update set at = excluded.at returning ${moment} as at`,
   );
-  const { rows: names } = await client.query<{ name: string }>('select pg_walfile_name(pg_current_wal_lsn()) as name');
-  return { writtenAt: rows[0]?.at ?? '', segment: names[0]?.name ?? '' };
+  return { writtenAt: rows[0]?.at ?? '', segment: await segmentBefore(client, 'pg_current_wal_lsn()') };
 }
 
 /** When the newest heartbeat that a server knows of was written; undefined when it knows of none. */

@@ -10,6 +10,7 @@ import type { InstanceRecord } from '../instances/record.ts';
 import type { Operation } from '../operation.ts';
 import { superuser } from '../postgres/initdb.ts';
 import { livePostmaster, systemIdentifierOf } from '../postgres/postmaster.ts';
+import { segmentBefore } from '../postgres/segment-before.ts';
 import { withClient } from '../postgres/sql.ts';
 import { archiveOfBackup } from './repository.ts';
 import type { RestorePlan } from './restore-plan.ts';
@@ -60,10 +61,7 @@ async function archiveRest(
 ): Promise<boolean> {
   return await task.step('archive the newest WAL', async () => {
     const options = { ...address, user: superuser, database: 'postgres', signal: task.signal, timeoutMs: 60_000 };
-    const name = await withClient(options, async (client) => {
-      const { rows } = await client.query<{ name: string }>('select pg_walfile_name(pg_switch_wal()) as name');
-      return rows[0]?.name ?? '';
-    });
+    const name = await withClient(options, async (client) => await segmentBefore(client, 'pg_switch_wal()'));
     const arrived = (): true | undefined => (exists(join(archiveFolder, name)) ? true : undefined);
     return (await poll(arrived, { signal: task.signal, timeoutMs: 30_000 })) ?? false;
   });

@@ -87,7 +87,7 @@ export async function makeSandbox(): Promise<Sandbox> {
 
   const begin: Sandbox['begin'] = (args, options = {}) => {
     const env = { PG_MANAGE_ROOT: root, PG_MANAGE_HOST: host, ...options.env };
-    return beginProgram(manageProgram, args, { cwd: folder, ...options, env });
+    return beginProgram(manageProgram, ofTestedMajor(args), { cwd: folder, ...options, env });
   };
   const manage: Sandbox['manage'] = async (args, options) => await begin(args, options).finished;
   return {
@@ -110,6 +110,13 @@ export async function makeSandbox(): Promise<Sandbox> {
       if (left.length > 0) throw new Error(`left running:\n${left.join('\n')}\n${destroyed.stderr}`);
     },
   };
+}
+
+/** PG_TEST_MAJOR=18 has every instance made by that major where a test does not say which: .ci/run runs on two. */
+function ofTestedMajor(args: readonly string[]): readonly string[] {
+  const major = process.env['PG_TEST_MAJOR'];
+  const isMade = args.includes('create') && !args.includes('--pg-version') && !args.includes('--bindir');
+  return major === undefined || !isMade ? args : [...args, '--pg-version', major];
 }
 
 /** The account that owns a sandbox when the tests run as root; undefined for a plain user, who owns it. */

@@ -27,7 +27,9 @@ beforeAll(async () => {
     const { rows } = await client.query<{ lsn: string }>('select pg_current_wal_insert_lsn() as lsn');
     first = rows[0]?.lsn ?? '';
     // Records longer than a page, over the ends of segments, and a switch in the midst of one.
-    await client.query('create table wide as select n, repeat(md5(n::text), 200) as text from generate_series(1, 3000) n');
+    await client.query(
+      'create table wide as select n, repeat(md5(n::text), 200) as text from generate_series(1, 3000) n',
+    );
     await client.query('alter table wide alter text set storage external');
     await client.query('update wide set n = n + 1, text = text || n');
     await client.query('select pg_switch_wal()');
