@@ -2,6 +2,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fleet } from './fleet.mjs';
 import { againstBare, debianAtOnce } from './many.mjs';
+import { migrate } from './migrate.mjs';
 import { atEnd, pairs, run, timed } from './measure.mjs';
 import {
   account,
@@ -25,7 +26,7 @@ import { start } from './start.mjs';
  */
 
 /** Each measures one thing and gives its rows, or says why it cannot. @type {Record<string, (options: Options) => Promise<Row[] | string>>} */
-export const benches = { createcluster, initdb, many, start, backup, pgbackrest, list, fleet };
+export const benches = { createcluster, initdb, many, start, backup, pgbackrest, list, fleet, migrate };
 
 async function createcluster({ runs = 7 }) {
   if (!existsSync('/usr/bin/pg_createcluster')) return 'pg_createcluster is not installed';

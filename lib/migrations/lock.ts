@@ -8,16 +8,12 @@ import type { Task } from '../task.ts';
  * database apart. pg_locks shows its upper half as classid, its lower half as objid and 1 as objsubid.
  */
 const key = 0x70675f6d616e6167n;
-const inPgLocks = grantedLock(key);
+const inPgLocks = `l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.classid = ${key >> 32n} AND l.objid = ${key & 0xffffffffn}
+  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())`;
 
 /** A second key, taken for one transaction: whoever still has it is still in that transaction. */
 const transactionKey = key + 1n;
-
-function grantedLock(of: bigint): string {
-  return `l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-  AND l.classid = ${of >> 32n} AND l.objid = ${of & 0xffffffffn}
-  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())`;
-}
 
 /** The session that has the lock; what its owner does not let us see is null. */
 export interface LockHolder {
@@ -68,10 +64,11 @@ export const endedTransaction = 'pg-manage: the transaction has ended';
  * reading words as a number: SQL itself has no RAISE.
  */
 export function stillOursSql({ marked }: { marked: boolean }): string {
-  const holds = (lock: string): string =>
-    `EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid() AND ${lock})`;
-  const ended = marked ? `WHEN NOT ${holds(grantedLock(transactionKey))} THEN '${endedTransaction}' ` : '';
-  return `SELECT CASE ${ended}WHEN NOT ${holds(inPgLocks)} THEN '${lostLock}' ELSE '1' END::pg_catalog.int4`;
+  const missing = (of: bigint): string => `pg_catalog.count(*) FILTER (WHERE l.objid = ${of & 0xffffffffn}) = 0`;
+  const ended = marked ? `WHEN ${missing(transactionKey)} THEN '${endedTransaction}' ` : '';
+  return `SELECT CASE ${ended}WHEN ${missing(key)} THEN '${lostLock}' ELSE '1' END::pg_catalog.int4
+    FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid()
+      AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = ${key >> 32n}`;
 }
 
 async function take(task: Task, client: Client, lockTimeoutMs: number): Promise<void> {
