@@ -1,7 +1,7 @@
 // npm run readme: writes the tables of README.md that stand between `<!-- NAME: …` and `<!-- /NAME -->` from the
 // declarations that the program itself is made of. tests/cli/readme.test.ts fails where they have drifted.
 import { build } from 'esbuild';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -36,6 +36,29 @@ function replace(text, name, lines) {
   return text.replace(place, (_, before, after) => `${before}${lines.join('\n')}\n${after}`);
 }
 
+/** Which room really imports from which; what stands directly in lib is told as `lib`. */
+function rooms() {
+  const called = new Map();
+  for (const file of readdirSync(join(project, 'lib'), { recursive: true }).filter((name) => name.endsWith('.ts'))) {
+    const own = roomOf(join('lib', file));
+    const others = called.get(own) ?? called.set(own, new Set()).get(own);
+    const text = readFileSync(join(project, 'lib', file), 'utf8');
+    for (const [, path] of text.matchAll(/(?:from |import\()'(\.[^']+)'/g)) {
+      const room = roomOf(join('lib', dirname(file), path));
+      if (room !== own) others.add(room);
+    }
+  }
+  const name = (room) => room.replace('lib/', '');
+  return [...called]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([room, others]) => [`\`${room}\``, [...others].sort().map(name).join(', ') || 'nothing of ours']);
+}
+
+function roomOf(path) {
+  const [, room, file] = path.split('/');
+  return file === undefined ? 'lib' : `lib/${room}`;
+}
+
 const { actions, errorRegistry } = await declarations();
 const codesOf = (exit) =>
   Object.keys(errorRegistry)
@@ -54,6 +77,7 @@ const after = [
       Object.entries(actions).map(([name, { summary }]) => [`\`${name}\``, summary]),
     ),
   ],
+  ['rooms', table(['room', 'calls'], rooms())],
   [
     'errors',
     table(
@@ -62,4 +86,7 @@ const after = [
     ),
   ],
 ].reduce((text, [name, lines]) => replace(text, name, lines), before);
-if (after !== before) writeFileSync(file, after);
+if (after !== before && process.argv.includes('--check')) {
+  console.error('README.md has drifted: npm run readme');
+  process.exitCode = 1;
+} else if (after !== before) writeFileSync(file, after);

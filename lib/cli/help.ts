@@ -26,7 +26,7 @@ export async function overview(): Promise<string> {
   for (const [group, title] of Object.entries(groupTitles)) {
     lines.push('', `${title}:`);
     for (const [name, entry] of Object.entries(actions)) {
-      if (entry.group === group) lines.push(`  ${name.padEnd(16)}${entry.summary}`);
+      if (entry.group === group) lines.push(`  ${name.padEnd(20)}${entry.summary}`);
     }
   }
   lines.push(

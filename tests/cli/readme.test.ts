@@ -1,8 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { actions } from '../../lib/actions/index.ts';
-import { errorRegistry, exitStatus } from '../../lib/errors.ts';
+import { exitStatus } from '../../lib/errors.ts';
 import { projectDirectory } from '../../lib/host/project.ts';
 
 const readme = readFileSync(join(projectDirectory, 'README.md'), 'utf8');
@@ -11,17 +11,9 @@ const manifest = JSON.parse(readFileSync(join(projectDirectory, 'package.json'),
 };
 
 describe('the README', () => {
-  it('lists every action with the words of its help', () => {
-    const listed = [...readme.matchAll(/^\| `([a-z-]+)` \| (.+) \|$/gm)].map(([, name, summary]) => [name, summary]);
-    expect(listed).toEqual(Object.entries(actions).map(([name, { summary }]) => [name, summary]));
-  });
-
-  it('lists every error code with its exit status', () => {
-    const [, block = ''] = /<!-- errors:.*?-->([\s\S]*?)<!-- \/errors -->/.exec(readme) ?? [];
-    const listed = [...block.matchAll(/^\| (\d+) \| (.+) \|$/gm)].flatMap(([, exit, codes = '']) =>
-      codes.split(', ').map((code) => [code.replaceAll('`', ''), Number(exit)]),
-    );
-    expect(Object.fromEntries(listed)).toEqual(errorRegistry);
+  it('has the actions, the rooms and the error codes that there are', () => {
+    const check = spawnSync(process.execPath, [join(projectDirectory, 'docs', 'readme.mjs'), '--check']);
+    expect({ status: check.status, stderr: String(check.stderr) }).toEqual({ status: 0, stderr: '' });
   });
 
   it('explains every exit status and every dependency', () => {
