@@ -50,8 +50,12 @@ function rooms() {
   }
   const name = (room) => room.replace('lib/', '');
   return [...called]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([room, others]) => [`\`${room}\``, [...others].sort().map(name).join(', ') || 'nothing of ours']);
+    .sort(([a], [b]) => byName(a, b))
+    .map(([room, others]) => [`\`${room}\``, [...others].map(name).sort(byName).join(', ') || 'nothing of ours']);
+}
+
+function byName(a, b) {
+  return a < b ? -1 : 1;
 }
 
 function roomOf(path) {
@@ -87,6 +91,6 @@ const after = [
   ],
 ].reduce((text, [name, lines]) => replace(text, name, lines), before);
 if (after !== before && process.argv.includes('--check')) {
-  console.error('README.md has drifted: npm run readme');
+  process.stderr.write('README.md has drifted: npm run readme\n');
   process.exitCode = 1;
 } else if (after !== before) writeFileSync(file, after);

@@ -1,6 +1,7 @@
 import { createDatabase } from '../databases/databases.ts';
 import { sqlName } from '../databases/names.ts';
 import { instanceAction } from './action.ts';
+import { poolerFollows } from './pooler-follows.ts';
 import { openRunning, withSuperuser } from './shared.ts';
 
 export const createDb = instanceAction({
@@ -27,6 +28,7 @@ export const createDb = instanceAction({
       return { data: { database, owner }, text: [{ line: `would make database ${database} of ${owner} in ${name}` }] };
     }
     const created = await withSuperuser(context, opened, async (client) => createDatabase(client, { database, owner }));
+    if (created) await poolerFollows(context, opened.record);
     const line = created ? `made, owned by ${owner}` : `there already, owned by ${owner}`;
     return { data: { name, database, owner, created }, text: [{ line: `${name}: database ${database} is ${line}` }] };
   },

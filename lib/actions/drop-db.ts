@@ -2,6 +2,7 @@ import { dropDatabase } from '../databases/databases.ts';
 import { sqlName } from '../databases/names.ts';
 import { AppError } from '../errors.ts';
 import { instanceAction } from './action.ts';
+import { poolerFollows } from './pooler-follows.ts';
 import { openRunning, withSuperuser } from './shared.ts';
 
 export const dropDb = instanceAction({
@@ -34,6 +35,7 @@ export const dropDb = instanceAction({
     const dropped = await withSuperuser(context, opened, async (client) =>
       dropDatabase(client, database, given.force ?? false),
     );
+    if (dropped) await poolerFollows(context, opened.record);
     const line = `${name}: ${dropped ? `database ${database} is dropped` : `there is no database ${database}`}`;
     return { data: { name, database, dropped }, text: [{ line }] };
   },

@@ -7,6 +7,7 @@ import { seedFrom } from '../migrations/seeds.ts';
 import { instanceAction } from './action.ts';
 import { injectionOptions, readInjection } from './injection-source.ts';
 import { runRequest } from './migration-run.ts';
+import { poolerFollows } from './pooler-follows.ts';
 import { migrationConnection } from './migration-target.ts';
 import { openRunning, withSuperuser } from './shared.ts';
 
@@ -41,6 +42,7 @@ export const inject = instanceAction({
       }
       return made;
     });
+    if (madeDatabases.length > 0) await poolerFollows(context, opened.record);
     const applied: { file: string; database: string }[] = [];
     for (const step of steps) {
       const into = step.database ?? database;
