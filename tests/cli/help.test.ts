@@ -28,7 +28,7 @@ describe('the overview', () => {
 
   it('has every action with its summary', async () => {
     const { stdout } = await sandbox.manage(['--help']);
-    for (const name of names) expect(stdout).toContain(`  ${name.padEnd(16)}${actions[name].summary}\n`);
+    for (const name of names) expect(stdout).toContain(`  ${name.padEnd(20)}${actions[name].summary}\n`);
   });
 });
 
