@@ -146,6 +146,11 @@ export const actions = {
     async () => (await import('./recover.ts')).recover,
   ),
   diagnose: entry('host', 'what is wrong, why, and what to type', async () => (await import('./diagnose.ts')).diagnose),
+  metrics: entry(
+    'host',
+    'what Prometheus wants to know of all of them',
+    async () => (await import('./metrics.ts')).metrics,
+  ),
   audit: entry('host', 'who did what, and what came of it', async () => (await import('./audit.ts')).audit),
   config: entry(
     'host',

@@ -1,9 +1,8 @@
-import { join } from 'node:path';
 import { listBackups } from '../backups/catalogue.ts';
 import { archiveFolderOf, archiveOfBackup } from '../backups/repository.ts';
+import { waitingWal } from '../backups/waiting-wal.ts';
 import { readArchive } from '../backups/wal-check.ts';
 import { nowMs } from '../host/clock.ts';
-import { listFolder, modifiedMs } from '../host/files.ts';
 import { ownershipOf, unwritableFolders } from '../host/inspect.ts';
 import { instancePaths, type Places } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
@@ -20,9 +19,7 @@ export async function observeArchive(
   const { name } = record;
   const folder = archiveFolderOf(places, name);
   const ownership = ownershipOf(folder);
-  const status = join(instancePaths(places, name).data, 'pg_wal', 'archive_status');
-  const waiting = listFolder(status).filter((file) => file.endsWith('.ready'));
-  const sinceMs = waiting.map((file) => modifiedMs(join(status, file)) ?? Infinity);
+  const waiting = waitingWal(instancePaths(places, name).data);
   const backup = listBackups(places, name).findLast(({ state }) => state !== 'failed');
   return {
     name,
@@ -30,8 +27,8 @@ export async function observeArchive(
     there: ownership !== undefined,
     writable: ownership !== undefined && (await unwritableFolders([folder], signal)).length === 0,
     mode: ownership?.mode,
-    waiting: waiting.length,
-    oldestWaitingMs: sinceMs.length === 0 ? undefined : Math.min(...sinceMs),
+    waiting: waiting.segments,
+    oldestWaitingMs: waiting.oldestMs,
     timelines: readArchive(folder, defaultSegmentBytes),
     backup: backup && {
       id: backup.id,

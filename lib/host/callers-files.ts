@@ -91,12 +91,17 @@ export function callerMayWrite(folder: string): boolean {
   });
 }
 
-/** Writes a file of the system's (a unit of systemd) with the caller's own rights: whole, or not at all. */
+/** Writes a file of the system's (a unit of systemd) with the caller's own rights: whole, or not at all; all may read it. */
 export function writeSystemFile(path: string, text: string): void {
   asCaller(() => {
     const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-    writeFileSync(temporary, text, { mode: 0o644, flag: 'wx' });
-    renameSync(temporary, path);
+    try {
+      writeFileSync(temporary, text, { mode: 0o644, flag: 'wx', flush: true });
+      chmodSync(temporary, 0o644); // the caller's umask may forbid what others need
+      renameSync(temporary, path);
+    } finally {
+      rmSync(temporary, { force: true });
+    }
   });
 }
 
