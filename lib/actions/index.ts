@@ -20,6 +20,11 @@ export const actions = {
     async () => (await import('./upgrade.ts')).upgrade,
   ),
   status: entry('instances', 'how an instance is', async () => (await import('./status.ts')).status),
+  monitor: entry(
+    'instances',
+    'how they are, on a screen that goes on',
+    async () => (await import('./monitor.ts')).monitor,
+  ),
   list: entry('instances', 'all instances at a glance', async () => (await import('./list.ts')).list),
   connect: entry('instances', 'how clients connect', async () => (await import('./connect.ts')).connect),
   pooler: entry(

@@ -60,15 +60,24 @@ export function openLive({ style, output, paint }: Parts): Live & { close(): voi
 
 /** One write for the whole screen: each line over the old one, what is left of that wiped, and nothing below. */
 export function frame(lines: readonly string[], { columns, rows }: { columns: number; rows: number }): string {
-  const shown = lines.slice(0, rows).map((line) => `${clip(line, columns)}${control.clearLineEnd}`);
-  return `${control.home}${shown.join('\r\n')}${control.clearBelow}`;
+  const shown = lines.slice(0, rows).map((line) => {
+    const clipped = clip(line, columns);
+    // At the screen's edge there is nothing left to wipe, and terminals would wipe the last character.
+    return visibleLength(clipped) < columns ? clipped + control.clearLineEnd : clipped;
+  });
+  const below = shown.length < rows ? `\r\n${control.clearBelow}` : '';
+  return `${control.home}${shown.join('\r\n')}${below}`;
 }
 
-const escape = /\u001b\[[\d;]*m/g;
+const colour = /\u001b\[[\d;]*m/g;
+
+function visibleLength(line: string): number {
+  return line.replaceAll(colour, '').length;
+}
 
 /** Cuts a line at the screen's edge, where a terminal would fold it; colours take no room and are kept. */
 export function clip(line: string, columns: number): string {
-  if (line.replaceAll(escape, '').length <= columns) return line;
+  if (visibleLength(line) <= columns) return line;
   let room = columns;
   return line.replaceAll(/\u001b\[[\d;]*m|[^\u001b]+/g, (part) => {
     if (part.startsWith('\u001b')) return part;

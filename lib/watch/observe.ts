@@ -58,7 +58,8 @@ export async function observeAll(looking: Looking, names: readonly InstanceName[
   return samples.filter((sample) => sample !== undefined);
 }
 
-async function observeOne(looking: Looking, name: InstanceName): Promise<Sample | undefined> {
+/** As `observeAll`, of one; undefined when there is no such instance any more. */
+export async function observeOne(looking: Looking, name: InstanceName): Promise<Sample | undefined> {
   const { places } = looking;
   const seen = tolerant(() => summarize({ places }, name));
   if (seen === undefined) return undefined;
