@@ -2,14 +2,17 @@ import { join } from 'node:path';
 import { describeAlarm, readAlarm } from '../backups/alarm.ts';
 import { listBackups } from '../backups/catalogue.ts';
 import { leftoverFolders, removeBackup, removeWal } from '../backups/removal.ts';
-import { archiveFolderOf, requireRepositoryName } from '../backups/repository.ts';
+import { recoveringFrom } from '../backups/recovering.ts';
+import { archiveFolderOf, archiveOwner, requireRepositoryName } from '../backups/repository.ts';
 import { planRetention, type RetentionPlan } from '../backups/retention.ts';
+import { readArchive } from '../backups/wal-check.ts';
 import { AppError } from '../errors.ts';
 import { nowMs } from '../host/clock.ts';
 import { fileSize, listFolder } from '../host/files.ts';
 import { removeFolder } from '../host/folders.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { readRecord } from '../instances/record.ts';
+import { defaultSegmentBytes } from '../postgres/wal.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { type Context, instanceAction, type Outcome } from './action.ts';
 
@@ -40,19 +43,11 @@ export const cleanupBackups = instanceAction({
     const { places, task } = context;
     const name = requireRepositoryName(places, instance);
     const policy = { days: days ?? (keep === undefined ? defaultDays : undefined), keep };
-    const plan = planFor(context, name, policy);
-    const leftovers = leftoverFolders(context, name);
     const folder = archiveFolderOf(places, name);
-    const alarm = readAlarm(places, name);
-    if (alarm !== undefined && !context.dryRun) {
-      throw new AppError(
-        'DAMAGE_ALARM',
-        `nothing of ${name} is removed while its alarm stands: ${describeAlarm(alarm)}`,
-        {
-          hint: `when a new backup is verified: ./manage.ts --action clear-alarm --instance ${name}`,
-        },
-      );
-    }
+    const standstill = whyStandstill(context, name, folder);
+    if (standstill !== undefined && !context.dryRun) throw standstill;
+    const plan = planFor(context, name, policy, standstill?.message);
+    const leftovers = standstill === undefined ? leftoverFolders(context, name) : [];
     if (!context.dryRun) {
       for (const { id, kept } of plan.verdicts) {
         if (!kept) await task.step(`remove ${id}`, async () => await removeBackup(context, name, id, false));
@@ -64,15 +59,39 @@ export const cleanupBackups = instanceAction({
   },
 });
 
-function planFor({ places }: Context, name: InstanceName, policy: Parameters<typeof planRetention>[1]): RetentionPlan {
-  const backups = listBackups(places, name);
+/** DAMAGE_ALARM or LOCKED where nothing may be removed now, whatever the rules say. */
+function whyStandstill({ places }: Context, name: InstanceName, archive: string): AppError | undefined {
   const alarm = readAlarm(places, name);
+  if (alarm !== undefined) {
+    return new AppError(
+      'DAMAGE_ALARM',
+      `nothing of ${name} is removed while its alarm stands: ${describeAlarm(alarm)}`,
+      { hint: `when a new backup is verified: ./manage.ts --action clear-alarm --instance ${name}` },
+    );
+  }
+  const reader = recoveringFrom(places, archive);
+  if (reader === undefined) return undefined;
+  return new AppError('LOCKED', `nothing of ${name} is removed while ${reader} still recovers from its archive`, {
+    hint: `see how far it is with: ./manage.ts --action status --instance ${reader}`,
+  });
+}
+
+function planFor(
+  { places }: Context,
+  name: InstanceName,
+  policy: Parameters<typeof planRetention>[1],
+  frozen: string | undefined,
+): RetentionPlan {
+  const backups = listBackups(places, name);
+  const folder = archiveFolderOf(places, name);
   const facts = {
     backups,
-    instanceId: readRecord(places, name)?.id ?? backups.at(-1)?.instance.id ?? '',
-    archive: listFolder(archiveFolderOf(places, name)),
+    // WAL says nothing of whose it is but by the archive it is in; the newest backup may be of an earlier instance.
+    instanceId: archiveOwner(folder) ?? readRecord(places, name)?.id ?? '',
+    archive: listFolder(folder),
+    timelines: readArchive(folder, backups.at(-1)?.segmentBytes ?? defaultSegmentBytes),
     nowMs: nowMs(),
-    frozen: alarm && describeAlarm(alarm),
+    frozen,
   };
   return planRetention(facts, policy);
 }

@@ -3,7 +3,7 @@ import { parseName } from '../instances/names.ts';
 import { instanceAction } from './action.ts';
 import { checkGiven, restoreOptions, restoreSelected } from './restore.ts';
 
-const { 'to-time': toTime, as, port, 'port-range': portRange } = restoreOptions;
+const { 'to-time': toTime, as, port, 'port-range': portRange, overcommit } = restoreOptions;
 
 export const clone = instanceAction({
   name: 'clone',
@@ -19,6 +19,7 @@ export const clone = instanceAction({
     'to-time': toTime,
     port,
     'port-range': portRange,
+    overcommit,
   },
   target: 'either',
   lock: 'exclusive',

@@ -1,9 +1,11 @@
 import { backupFields, type Backup, listBackups, requireBackup } from '../backups/catalogue.ts';
 import { removeBackup } from '../backups/removal.ts';
-import { requireRepositoryName } from '../backups/repository.ts';
+import { archiveOfBackup, requireRepositoryName } from '../backups/repository.ts';
+import { newestProven } from '../backups/retention.ts';
+import { readArchive } from '../backups/wal-check.ts';
 import { AppError } from '../errors.ts';
 import { humanBytes } from '../tuning/sizes.ts';
-import { instanceAction } from './action.ts';
+import { type Context, instanceAction } from './action.ts';
 import { hadFinished } from './shared.ts';
 
 export const deleteBackup = instanceAction({
@@ -35,7 +37,7 @@ export const deleteBackup = instanceAction({
       return { data: { name, id }, text: [{ line: `${name}: backup ${id} is removed` }] };
     }
     const backup = requireBackup(places, name, id);
-    if (given.force !== true) assertDispensable(backup, backups);
+    if (given.force !== true) assertDispensable(places, backup, backups);
     const size = humanBytes(backup.sizeBytes);
     if (context.dryRun) return { data: backupFields(backup), text: [{ line: `would remove backup ${id} (${size})` }] };
     await removeBackup(context, name, id, true);
@@ -44,9 +46,11 @@ export const deleteBackup = instanceAction({
 });
 
 /** @throws BACKUP_NEEDED */
-function assertDispensable(backup: Backup, backups: readonly Backup[]): void {
-  const { id, instance } = backup;
-  const proven = backups.findLast((one) => one.instance.id === instance.id && one.state === 'verified');
+function assertDispensable(places: Context['places'], backup: Backup, backups: readonly Backup[]): void {
+  const { id, instance, segmentBytes } = backup;
+  const own = backups.filter((one) => one.instance.id === instance.id);
+  const archive = readArchive(archiveOfBackup(places, instance.name, instance.id), segmentBytes);
+  const proven = newestProven(own, archive) ?? own.findLast(({ state }) => state === 'verified');
   const why = backup.pinned ? 'is pinned' : proven?.id === id ? 'is the newest verified one' : undefined;
   if (why === undefined) return;
   throw new AppError('BACKUP_NEEDED', `backup ${id} of ${instance.name} ${why}`, {

@@ -1,13 +1,18 @@
+import { raiseAlarm } from '../backups/alarm.ts';
 import { type Backup, listBackups, type Verification } from '../backups/catalogue.ts';
-import { isOfBackup } from '../backups/damage.ts';
+import { damageIn, speaksAgainstBackup } from '../backups/damage.ts';
 import { writeProof } from '../backups/proof.ts';
-import { requireRepositoryName } from '../backups/repository.ts';
+import { archiveOfBackup, requireRepositoryName } from '../backups/repository.ts';
 import { withSlot } from '../backups/slots.ts';
+import { leadsTo, newestTimeline } from '../backups/timelines.ts';
 import { failedOf, keepVerdict, tryOut } from '../backups/verify.ts';
+import { readArchive } from '../backups/wal-check.ts';
 import { AppError } from '../errors.ts';
+import type { InstanceName } from '../instances/names.ts';
+import { readRecord } from '../instances/record.ts';
 import { lsnBytes, parseLsn } from '../postgres/lsn.ts';
 import { humanBytes } from '../tuning/sizes.ts';
-import { instanceAction, type Outcome } from './action.ts';
+import { type Context, instanceAction, type Outcome } from './action.ts';
 import { installationOf, pingOption } from './shared.ts';
 import { checkTable, readVerifyOptions, verifyOptions } from './verify-options.ts';
 
@@ -28,12 +33,7 @@ export const prove = instanceAction({
   async run(context, instance, given) {
     const { places, dryRun } = context;
     const name = requireRepositoryName(places, instance);
-    const backup = listBackups(places, name).findLast(({ state }) => state !== 'failed');
-    if (backup === undefined) {
-      throw new AppError('BACKUP_NOT_FOUND', `instance ${name} has no backup to restore`, {
-        hint: `take one with: ./manage.ts --action backup --instance ${name}`,
-      });
-    }
+    const backup = newestOfPresent(places, name);
     const how = readVerifyOptions(context, { ...given, level: 'full' });
     if (dryRun)
       return { data: { name, backupId: backup.id }, text: [{ line: `would restore ${backup.id} and all WAL since` }] };
@@ -41,7 +41,8 @@ export const prove = instanceAction({
     const found = await withSlot(context, 'prove', async () => await tryOut(context, installation, backup, how));
     const failed = failedOf(found.checks);
     // A hole in the archive does not make a bad backup of one that was verified.
-    if (failed.length === 0 || failed.some(isOfBackup)) keepVerdict(context, backup, found);
+    if (failed.length === 0 || speaksAgainstBackup(failed)) keepVerdict(context, backup, found);
+    else for (const what of damageIn(failed)) raiseAlarm(places, name, 'the archive', what);
     const proof = proofOf(backup, found);
     writeProof(places, name, proof);
     if (!proof.ok) {
@@ -54,6 +55,27 @@ export const prove = instanceAction({
     return outcome(name, proof, found);
   },
 });
+
+/**
+ * The newest backup of what the instance holds now: not of an earlier one of its name, nor of data that a restore has replaced.
+ * @throws BACKUP_NOT_FOUND
+ */
+function newestOfPresent(places: Context['places'], name: InstanceName): Backup {
+  const all = listBackups(places, name);
+  const id = readRecord(places, name)?.id ?? all.at(-1)?.instance.id;
+  const own = all.filter(({ instance, state }) => instance.id === id && state !== 'failed');
+  const newest = own.at(-1);
+  const hint = `take one with: ./manage.ts --action backup --instance ${name}`;
+  if (newest === undefined)
+    throw new AppError('BACKUP_NOT_FOUND', `instance ${name} has no backup to restore`, { hint });
+  const archive = readArchive(archiveOfBackup(places, name, newest.instance.id), newest.segmentBytes);
+  const timeline = newestTimeline(own, archive);
+  const backup = own.findLast((one) => leadsTo(one, timeline, archive));
+  if (backup !== undefined) return backup;
+  throw new AppError('BACKUP_NOT_FOUND', `no backup of ${name} leads to timeline ${timeline}, which it is on`, {
+    hint,
+  });
+}
 
 type Proof = Parameters<typeof writeProof>[2];
 

@@ -11,7 +11,7 @@ import type { Port } from '../host/ports.ts';
 import { assertNameFree } from '../instances/create.ts';
 import { endGhost } from '../instances/ghost.ts';
 import { type InstanceName, parseName } from '../instances/names.ts';
-import { leaseHolderOf, tuningOf } from '../instances/memory.ts';
+import { assertMemory, leaseHolderOf, tuningOf } from '../instances/memory.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import { summarize } from '../instances/summary.ts';
 import { startPooler } from '../pooler/pooler.ts';
@@ -19,6 +19,7 @@ import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
 import { type Context, instanceAction, type Outcome, type Values } from './action.ts';
 import { describePlan } from './restore-text.ts';
 import { defaultTimeoutMs, hadFinished, installationOf, summaryOutcome } from './shared.ts';
+import { tuningOptions } from './tuning-wishes.ts';
 
 export const restoreOptions = {
   'backup-name': {
@@ -39,6 +40,7 @@ export const restoreOptions = {
   timeline: { type: 'number', describe: 'the timeline to follow (default: the newest)' },
   port: { type: 'string', alias: 'p', describe: 'the port of the restored instance; auto for a free one' },
   'port-range': { type: 'string', describe: 'where to look for a free port (default 5433-5499)' },
+  overcommit: tuningOptions.overcommit,
 } as const;
 
 type Given = Values<typeof restoreOptions>;
@@ -84,7 +86,10 @@ export async function restoreSelected(context: Context, name: InstanceName, give
   if (beside !== undefined && (hadFinished(context, 'restore') || hadFinished(context, 'clone')))
     return summaryOutcome(context, beside);
   if (beside !== undefined) assertNameFree(context, beside);
-  if (context.dryRun) return describePlan(context.places, plan, beside ?? name, backups);
+  if (context.dryRun) {
+    if (beside !== undefined) assertRoom(context, besideOf(plan.backup, beside, given));
+    return describePlan(context.places, plan, beside ?? name, backups);
+  }
   const installation = await installationOf(context, plan.backup.instance);
   const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
   const { record, archiveFolder } = await prepareTarget(context, name, plan.backup, beside, given);
@@ -112,21 +117,22 @@ function targetOf(given: Given): RestoreTarget {
 async function prepareTarget(
   context: Context,
   name: InstanceName,
-  { instance: kept }: Backup,
+  backup: Backup,
   beside: InstanceName | undefined,
   given: Given,
 ): Promise<{ record: InstanceRecord; archiveFolder: string }> {
   const { places } = context;
+  const { instance: kept } = backup;
   if (beside !== undefined) {
-    const id = randomUUID();
-    const port = await leasePort(context, { ...kept, id, name: beside }, given.port, given);
-    const archiveFolder = prepareArchive(context, beside, id);
-    return { record: { ...kept, id, name: beside, port, pooler: undefined, createdAt: nowIso() }, archiveFolder };
+    const record = besideOf(backup, beside, given);
+    const port = await leasePort(context, record, given.port, given);
+    const archiveFolder = prepareArchive(context, beside, record.id);
+    return { record: { ...record, port }, archiveFolder };
   }
   const present = readPresent(places, name);
   if (present === undefined) await endGhost(context, name);
   // The configuration comes back with the data: so does what the record says of it.
-  const record = present === undefined ? kept : { ...present, ...tuningOf(kept) };
+  const record = present === undefined ? allowed(kept, given) : { ...present, ...tuningOf(kept) };
   const port =
     given.port === undefined && present !== undefined
       ? record.port
@@ -134,6 +140,22 @@ async function prepareTarget(
   return { record: { ...record, port }, archiveFolder: archiveFolderOf(places, name) };
 }
 
+/** The record of a new instance; its port is found later. What was allowed to the other is not allowed to this one. */
+function besideOf({ instance }: Backup, name: InstanceName, given: Given): InstanceRecord {
+  const record = { ...instance, id: randomUUID(), name, pooler: undefined, createdAt: nowIso() };
+  return allowed({ ...record, overcommit: undefined }, given);
+}
+
+function allowed(record: InstanceRecord, { overcommit }: Given): InstanceRecord {
+  return overcommit === true ? { ...record, overcommit } : record;
+}
+
+/** @throws MEMORY_BUDGET */
+function assertRoom(context: Context, record: InstanceRecord): void {
+  assertMemory(context, record, context.budgetShare, 'the same command with');
+}
+
+/** The port, and the memory with it, of one that has none. @throws PORT_IN_USE, NO_FREE_PORT, MEMORY_BUDGET */
 async function leasePort(
   context: Context,
   record: InstanceRecord,
@@ -146,12 +168,12 @@ async function leasePort(
   const { id: instanceId } = record;
   // The lease of an instance whose folder was lost is still its own.
   if (port !== undefined && leases.find(port)?.instanceId === instanceId) return port;
-  return await context.withHostLock(
-    async () =>
-      await leases.take(leaseHolderOf(places, record), port ?? range, (candidate) =>
-        journal.intend({ kind: 'lease', port: candidate, instanceId }),
-      ),
-  );
+  return await context.withHostLock(async () => {
+    if (!leases.all().some((lease) => lease.instanceId === instanceId)) assertRoom(context, record);
+    return await leases.take(leaseHolderOf(places, record), port ?? range, (candidate) =>
+      journal.intend({ kind: 'lease', port: candidate, instanceId }),
+    );
+  });
 }
 
 function outcome(context: Context, record: InstanceRecord, { backup }: RestorePlan, restored: Restored) {

@@ -10,7 +10,7 @@ import type { Places } from '../instances/places.ts';
 const alarmSchema = z.object({
   schema: z.literal(1),
   raisedAt: z.string(),
-  /** What was found damaged, each once, oldest first. */
+  /** What was found damaged and when it was last seen, each once; the one seen last stands last. */
   damage: z.array(z.object({ at: z.string(), where: z.string(), what: z.string() })),
 });
 
@@ -32,8 +32,9 @@ export function readAlarm(places: Places, name: InstanceName): Alarm | undefined
 export function raiseAlarm(places: Places, name: InstanceName, where: string, what: string): void {
   const at = nowIso();
   const { raisedAt, damage } = readAlarm(places, name) ?? { raisedAt: at, damage: [] };
-  if (damage.some((one) => one.where === where && one.what === what)) return;
-  writeJson(fileOf(places, name), { schema: 1, raisedAt, damage: [...damage, { at, where, what }] });
+  // Seen again, it counts from now: a backup that was verified in between has not mended it.
+  const others = damage.filter((one) => one.where !== where || one.what !== what);
+  writeJson(fileOf(places, name), { schema: 1, raisedAt, damage: [...others, { at, where, what }] });
 }
 
 export function clearAlarm(places: Places, name: InstanceName): void {

@@ -16,7 +16,12 @@ export function damageIn(failed: readonly Check[]): string[] {
   });
 }
 
-/** False for what depends on the archive behind the backup, when that was replayed too. */
-export function isOfBackup({ name }: Check): boolean {
-  return !/^(archived WAL|end of the archive|heartbeat|SQL of .*)$/.test(name);
+/**
+ * Whether failed checks speak against the backup, and not only against the archive behind it, when that was replayed too. A
+ * server that did not start may have met the damaged WAL.
+ */
+export function speaksAgainstBackup(failed: readonly Check[]): boolean {
+  const walFailed = failed.some(({ name }) => name === 'archived WAL');
+  const ofArchive = /^(archived WAL|end of the archive|heartbeat|SQL of .*)$/;
+  return failed.some(({ name }) => !ofArchive.test(name) && !(walFailed && name === 'test restore'));
 }

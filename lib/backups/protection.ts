@@ -3,6 +3,7 @@ import type { Alarm } from './alarm.ts';
 import { describeRange, type SegmentRange, spansAlong } from './archive-spans.ts';
 import type { Backup } from './catalogue.ts';
 import type { Proof } from './proof.ts';
+import { leadsTo, newestTimeline } from './timelines.ts';
 import type { ArchivedTimeline } from './wal-check.ts';
 
 /** A night's backup, and two hours for it. */
@@ -41,7 +42,7 @@ export interface Protection {
 export interface PointInTime {
   /** `none`: there is no backup to begin from. `broken`: WAL is missing, so later moments are lost until the next backup. */
   state: 'none' | 'whole' | 'broken';
-  /** The earliest moment that can be restored; null where there is none. */
+  /** From when on every moment can be restored, up to `brokenSince`; null where none can. */
   since: string | null;
   /** From when on moments cannot be restored. */
   brokenSince: string | null;
@@ -68,12 +69,17 @@ export function judgeProtection(facts: ProtectionFacts): Protection {
 
 function judgePointInTime({ backups, archive, archivedAt }: ProtectionFacts): PointInTime {
   const sound = backups.filter(({ state }) => state !== 'failed');
-  const newest = sound.at(-1);
+  const present = newestTimeline(sound, archive);
+  const newest = sound.findLast((backup) => leadsTo(backup, present, archive)) ?? sound.at(-1);
   if (newest === undefined) return { state: 'none', since: null, brokenSince: null, gaps: [] };
-  const timeline = Math.max(newest.timeline, ...archive.map((one) => one.timeline));
-  const { gaps } = spansAlong(newest, leadsTo(newest, timeline, archive) ? timeline : newest.timeline, archive);
-  const since = sound[0]?.finishedAt ?? null;
+  const timeline = leadsTo(newest, present, archive) ? present : newest.timeline;
+  const gapsAfter = (backup: Known): SegmentRange[] => spansAlong(backup, timeline, archive).gaps;
+  const gaps = gapsAfter(newest);
   const [first] = gaps;
+  const since = unbrokenSince(
+    sound.filter((backup) => leadsTo(backup, timeline, archive)),
+    (backup) => gapsAfter(backup)[0]?.first === first?.first,
+  );
   if (first === undefined) return { state: 'whole', since, brokenSince: null, gaps: [] };
   return {
     state: 'broken',
@@ -83,9 +89,10 @@ function judgePointInTime({ backups, archive, archivedAt }: ProtectionFacts): Po
   };
 }
 
-function leadsTo(backup: Known, timeline: number, archive: readonly ArchivedTimeline[]): boolean {
-  const ancestors = archive.find((one) => one.timeline === timeline)?.ancestors ?? [];
-  return ancestors.some((branch) => branch.timeline === backup.timeline);
+/** From the oldest backup on, or from the one after the newest gap between them. */
+function unbrokenSince(backups: readonly Known[], isUnbroken: (backup: Known) => boolean): string | null {
+  const torn = backups.findLastIndex((backup) => !isUnbroken(backup));
+  return backups[torn + 1]?.finishedAt ?? null;
 }
 
 function segmentBefore({ timeline, first }: SegmentRange, segmentBytes: number): string {

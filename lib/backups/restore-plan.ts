@@ -1,5 +1,4 @@
 import { AppError } from '../errors.ts';
-import { compareLsn } from '../postgres/lsn.ts';
 import {
   type ArchiveSpans,
   beginsBefore,
@@ -10,6 +9,7 @@ import {
 } from './archive-spans.ts';
 import type { Backup } from './catalogue.ts';
 import { describeTarget, precedes, type RestoreTarget } from './restore-target.ts';
+import { leadsTo, newestTimeline } from './timelines.ts';
 import type { ArchivedTimeline } from './wal-check.ts';
 
 export interface RestoreWish {
@@ -41,8 +41,7 @@ export function planRestore(
   wish: RestoreWish,
 ): RestorePlan {
   const { target } = wish;
-  const newest = Math.max(...backups.map((backup) => backup.timeline), ...archive.map((one) => one.timeline));
-  const timeline = wish.timeline ?? newest;
+  const timeline = wish.timeline ?? newestTimeline(backups, archive);
   const usable = backups.filter((backup) => leadsTo(backup, timeline, archive));
   const last = backups.at(-1);
   if (wish.backupId === undefined && usable.length === 0 && last !== undefined) {
@@ -107,14 +106,6 @@ function judgeGaps(backup: Backup, target: RestoreTarget, [gap]: readonly Segmen
 
 function endOf(backup: Backup, { kind }: RestoreTarget): string {
   return kind === 'time' ? backup.finishedAt : backup.stopLsn;
-}
-
-function leadsTo(backup: Backup, timeline: number, archive: readonly ArchivedTimeline[]): boolean {
-  if (backup.timeline === timeline) return true;
-  const ancestors = archive.find((one) => one.timeline === timeline)?.ancestors ?? [];
-  return ancestors.some(
-    (branch) => branch.timeline === backup.timeline && compareLsn(branch.leftAt, backup.stopLsn) >= 0,
-  );
 }
 
 function named(name: string, backups: readonly Backup[], id: string): Backup {

@@ -1,5 +1,7 @@
 import { parseSegmentName, segmentNumber } from '../postgres/wal.ts';
 import type { Backup } from './catalogue.ts';
+import { leadsTo, newestTimeline } from './timelines.ts';
+import type { ArchivedTimeline } from './wal-check.ts';
 
 export interface RetentionPolicy {
   /** Every moment of so many days stays restorable. */
@@ -8,7 +10,10 @@ export interface RetentionPolicy {
   keep: number | undefined;
 }
 
-export type Retained = Pick<Backup, 'id' | 'state' | 'finishedAt' | 'startLsn' | 'segmentBytes' | 'pinned'> & {
+export type Retained = Pick<
+  Backup,
+  'id' | 'state' | 'finishedAt' | 'startLsn' | 'stopLsn' | 'timeline' | 'segmentBytes' | 'pinned'
+> & {
   instance: { id: string };
 };
 
@@ -19,6 +24,8 @@ export interface RetentionFacts {
   instanceId: string;
   /** The names of the files in the archive. */
   archive: readonly string[];
+  /** What these are, by timeline. */
+  timelines: readonly ArchivedTimeline[];
   nowMs: number;
   /** Why nothing may be removed at all, where that is so. */
   frozen: string | undefined;
@@ -41,35 +48,49 @@ export interface RetentionPlan {
 const dayMs = 24 * 60 * 60 * 1000;
 
 /**
- * What of an instance's backups and WAL is kept, and why. Pure. Whatever the policy, the newest verified backup and all WAL
- * from its start on are kept; while nothing is verified, everything is.
+ * What of an instance's backups and WAL is kept, and why. Pure. Whatever the policy, the newest verified backup that leads to
+ * what the instance holds now is kept, and all WAL from its start on; while there is none, everything is.
  */
 export function planRetention(facts: RetentionFacts, policy: RetentionPolicy): RetentionPlan {
-  const { backups, instanceId } = facts;
+  const { backups, instanceId, timelines } = facts;
   const own = backups.filter((backup) => backup.instance.id === instanceId);
-  const proven = own.findLast(({ state }) => state === 'verified');
+  const proven = newestProven(own, timelines);
   const verdicts = backups.map((backup): Verdict => {
     const reasons = reasonsToKeep(backup, facts, own, proven, policy);
     if (reasons.length > 0) return { id: backup.id, kept: true, reasons };
     return { id: backup.id, kept: false, reasons: reasonsToGo(backup, facts, policy, proven) };
   });
   const kept = own.filter(({ id }) => verdicts.some((verdict) => verdict.id === id && verdict.kept));
-  return { verdicts, wal: facts.frozen === undefined ? unneededWal(facts.archive, kept) : [] };
+  const stands = facts.frozen !== undefined || proven === undefined;
+  return { verdicts, wal: stands ? [] : unneededWal(facts.archive, kept) };
+}
+
+/**
+ * The newest verified backup on the way to the newest timeline: after a restore in place, those of the replaced data may be
+ * newer, and bring nothing back of what was written since.
+ */
+export function newestProven<T extends Retained>(
+  own: readonly T[],
+  timelines: readonly ArchivedTimeline[],
+): T | undefined {
+  const present = newestTimeline(own, timelines);
+  return own.findLast((backup) => backup.state === 'verified' && leadsTo(backup, present, timelines));
 }
 
 function reasonsToKeep(
   backup: Retained,
-  { instanceId, frozen, nowMs }: RetentionFacts,
+  { instanceId, frozen, nowMs, timelines }: RetentionFacts,
   own: readonly Retained[],
   proven: Retained | undefined,
   { days, keep }: RetentionPolicy,
 ): string[] {
-  if (frozen !== undefined) return [`retention stands still: ${frozen}`];
+  if (frozen !== undefined) return [frozen];
   if (backup.instance.id !== instanceId) return ['of an earlier instance of this name: only delete-backup removes it'];
   const reasons = backup.pinned ? ['pinned'] : [];
   if (days === undefined && keep === undefined) return [...reasons, 'no rule says that it may go'];
-  if (proven === undefined) return [...reasons, 'nothing is verified yet, so nothing is removed'];
-  if (backup.id === proven.id) reasons.push('the newest verified one');
+  const way = timelines.length > 1 ? ` on the way to timeline ${newestTimeline(own, timelines)}` : '';
+  if (proven === undefined) return [...reasons, `nothing${way} is verified yet, so nothing is removed`];
+  if (backup.id === proven.id) reasons.push(`the newest verified one${way}`);
   if (own.indexOf(backup) > own.indexOf(proven)) {
     reasons.push(
       backup.state === 'failed' ? 'failed, and nothing newer is verified' : 'newer than the newest verified one',
@@ -82,11 +103,22 @@ function reasonsToKeep(
   if (keep !== undefined && newer < keep) reasons.push(`number ${newer + 1} of the ${keep} newest`);
   if (days !== undefined) {
     const beginMs = nowMs - days * dayMs;
-    const first = sound.findLast(({ finishedAt }) => Date.parse(finishedAt) <= beginMs);
-    if (Date.parse(backup.finishedAt) > beginMs) reasons.push(`${ageOf(backup, nowMs)}, within ${days} days`);
-    else if (backup === first) reasons.push(`the moments from ${days} days ago on are restored from it`);
+    const before = sound.filter(({ finishedAt }) => Date.parse(finishedAt) <= beginMs);
+    if (!before.includes(backup)) reasons.push(`${ageOf(backup, nowMs)}, within ${days} days`);
+    else if (beginsWindow(backup, before, timelines))
+      reasons.push(`the moments from ${days} days ago on are restored from it`);
   }
   return reasons;
+}
+
+/**
+ * Whether moments of the window are restored from a backup from before it: of all those, it is the newest that leads to a
+ * timeline which was still written then. A timeline has ended when there is a backup of a later one.
+ */
+function beginsWindow(backup: Retained, before: readonly Retained[], archive: readonly ArchivedTimeline[]): boolean {
+  const latest = Math.max(...before.map(({ timeline }) => timeline));
+  const written = [latest, ...archive.map(({ timeline }) => timeline).filter((timeline) => timeline > latest)];
+  return written.some((timeline) => before.findLast((one) => leadsTo(one, timeline, archive)) === backup);
 }
 
 function reasonsToGo(

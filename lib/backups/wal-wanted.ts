@@ -1,5 +1,6 @@
-import { compareLsn, type Lsn, lsnBytes, parseLsn } from '../postgres/lsn.ts';
+import { type Lsn, lsnBytes, parseLsn } from '../postgres/lsn.ts';
 import { segmentNumber } from '../postgres/wal.ts';
+import { leadsTo } from './timelines.ts';
 import type { ArchivedTimeline, WalSpan } from './wal-check.ts';
 
 /** How far a test restore replays, and what of the archive that takes. */
@@ -21,11 +22,7 @@ export function toStop({ timeline }: Pick<WalSpan, 'timeline'>): WalWanted {
  * To the end of the archive, along the newest timeline that goes through the backup: pure.
  */
 export function toTail(span: WalSpan, archive: readonly ArchivedTimeline[]): WalWanted {
-  const through = archive.filter(
-    ({ timeline, ancestors }) =>
-      timeline === span.timeline ||
-      ancestors.some((branch) => branch.timeline === span.timeline && compareLsn(branch.leftAt, span.stopLsn) >= 0),
-  );
+  const through = archive.filter(({ timeline }) => leadsTo(span, timeline, archive));
   const newest = through.at(-1);
   const timeline = newest?.timeline ?? span.timeline;
   const branches = newest?.ancestors ?? [];

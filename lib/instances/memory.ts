@@ -59,12 +59,14 @@ export function leaseHolderOf({ root }: Places, record: InstanceRecord): LeaseHo
 /**
  * Says no to starting an instance while all of this host, this one among them, commit more than the budget; warns when they
  * may pass the memory at a busy moment. Stopped ones count: they may be started by anybody.
+ * @param command what to type, with --overcommit, to have it nevertheless
  * @throws MEMORY_BUDGET
  */
 export function assertMemory(
   { places, leases, task }: Pick<Operation, 'places' | 'leases' | 'task'>,
   record: InstanceRecord,
   budgetShare: number,
+  command = `./manage.ts start ${record.name}`,
 ): void {
   const host = readHostFacts();
   const claims = claimsOf(places, leases);
@@ -73,7 +75,7 @@ export function assertMemory(
   const stressBytes = stressSum(instances);
   if (stressBytes > host.memoryBytes) task.warn(stressWarning(stressBytes, host.memoryBytes));
   try {
-    assertWithinBudget({ host, budgetShare, instances }, `./manage.ts start ${record.name}`);
+    assertWithinBudget({ host, budgetShare, instances }, command);
   } catch (error) {
     if (record.overcommit !== true || !(error instanceof AppError)) throw error;
     task.warn(`--overcommit: ${error.message}`);

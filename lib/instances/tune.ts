@@ -4,7 +4,7 @@ import { readText } from '../host/files.ts';
 import { ensureFolder, removeFolder } from '../host/folders.ts';
 import type { Operation } from '../operation.ts';
 import { sharedMemoryOf, tellsSharedMemory } from '../postgres/configuration.ts';
-import { assertWithinBudget } from '../tuning/budget.ts';
+import { assertWithinBudget, budgetOf } from '../tuning/budget.ts';
 import { readHostFacts } from '../tuning/host.ts';
 import { type Plan, withSharedMemory } from '../tuning/plan.ts';
 import { planFile, planInclude, renderPlan } from '../tuning/render.ts';
@@ -47,8 +47,8 @@ export async function writeTuning(
   const { plan, record } = await operation.withHostLock(async () => {
     const planned = planTuning(operation, tuned, wishes);
     const plan = await measured(operation, tuned, wishes, planned);
-    assertRoom(operation, tuned, wishes, plan);
-    const record = recordOf(before, wishes, plan);
+    const overcommit = needsOvercommit(operation, tuned, wishes, plan);
+    const record = recordOf(before, { ...wishes, overcommit }, plan);
     journal.intend({ kind: 'claim', instance: before.name });
     const larger = (name: 'committedBytes' | 'stressBytes') => Math.max(before[name] ?? 0, record[name] ?? 0);
     const both = { committedBytes: larger('committedBytes'), stressBytes: larger('stressBytes') };
@@ -93,17 +93,23 @@ async function measured(
   return withSharedMemory(plan, sharedMemoryBytes ?? plan.sharedMemoryBytes);
 }
 
-/** What the server reckons may be more than what the plan did. @throws MEMORY_BUDGET */
-function assertRoom(
+/**
+ * Whether the permission to pass the budget is used: one that is not needed any more does not stay. What the server reckons
+ * may be more than what the plan did.
+ * @throws MEMORY_BUDGET where it is needed and was not given
+ */
+function needsOvercommit(
   { places, leases }: Operation,
   { record }: Tuned,
   { budgetShare, overcommit }: TuningWishes,
   { committedBytes }: Plan,
-): void {
-  if (overcommit) return;
+): boolean {
   const others = claimsOf(places, leases).filter(({ id }) => id !== record.id);
   const instances = [...others, { name: record.name, committedBytes }];
-  assertWithinBudget({ host: readHostFacts(), budgetShare, instances }, `./manage.ts tune ${record.name} --apply`);
+  const host = readHostFacts();
+  if (overcommit) return budgetOf({ host, budgetShare, others: instances }).leftBytes < 0;
+  assertWithinBudget({ host, budgetShare, instances }, `./manage.ts tune ${record.name} --apply`);
+  return false;
 }
 
 function recordOf(before: InstanceRecord, wishes: TuningWishes, plan: Plan): InstanceRecord {

@@ -1,6 +1,16 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { poll } from '../../lib/host/wait.ts';
 import { dataOf } from '../helpers/answer.ts';
 import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
 import { addressOf, query, superQuery } from '../helpers/database.ts';
@@ -62,6 +72,28 @@ describe('a damaged backup', () => {
   });
 });
 
+describe('damage in the archive behind the backup', () => {
+  it('found by prove, raises the alarm too', async () => {
+    const archive = join(sandbox.root, 'backups', 'shop', 'wal');
+    const segments = (): string[] => readdirSync(archive).filter((name) => /^[0-9A-F]{24}$/.test(name));
+    const known = segments();
+    const written = (): true | undefined => (segments().length > known.length ? true : undefined);
+    await superQuery(sandbox, 'shop', 'select pg_switch_wal() from (select pg_create_restore_point($$here$$)) p');
+    expect(await poll(written, { signal: new AbortController().signal, timeoutMs: 30_000 })).toBe(true);
+    const newest = join(archive, segments().at(-1) ?? '');
+    const whole = readFileSync(newest);
+    truncateSync(newest, 8192);
+    expect((await sandbox.manage(['prove', 'shop'])).code).toBe(7);
+    const { damage } = await alarmOf();
+    expect(damage[0]).toMatchObject({ where: 'the archive', what: expect.stringContaining('has 8192 bytes') });
+    // The backup itself is as good as it was.
+    const { backups } = dataOf(await sandbox.manage(['list-backups', 'shop', '--json']));
+    expect(backups).toMatchObject([{ id: 'third', state: 'verified' }]);
+    writeFileSync(newest, whole, { mode: 0o644 });
+    expect((await sandbox.manage(['clear-alarm', 'shop', '--force'])).code).toBe(0);
+  });
+});
+
 describe('damage in the live data', () => {
   it('fails the backup, raises the alarm and names the relation', async () => {
     const [row] = await superQuery<{ path: string }>(
@@ -86,4 +118,11 @@ describe('damage in the live data', () => {
     });
     expect(readdirSync(join(sandbox.root, 'backups', 'shop', 'base'))).toEqual(['third']);
   });
+});
+
+it('prove does not take a backup of an earlier instance of the name for one of this', async () => {
+  expect((await sandbox.manage(['destroy', 'shop', '--yes'])).code).toBe(0);
+  await sandbox.create('shop', '--template', 'testing');
+  const { code, json } = await sandbox.manage(['prove', 'shop', '--json']);
+  expect([code, json().error?.code]).toEqual([4, 'BACKUP_NOT_FOUND']);
 });

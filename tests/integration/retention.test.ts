@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { dataOf } from '../helpers/answer.ts';
@@ -30,7 +30,7 @@ const cleanup = async (...args: string[]) => await sandbox.manage(['cleanup-back
 
 describe('cleanup-backups', () => {
   it('removes nothing while nothing is verified', async () => {
-    expect(dataOf(await cleanup('--keep', '1', '--yes'))).toMatchObject({ removed: [] });
+    expect(dataOf(await cleanup('--keep', '1', '--yes'))).toMatchObject({ removed: [], wal: { files: 0 } });
     expect(ids()).toEqual(['b1', 'b2', 'b3', 'b4']);
   });
 
@@ -65,6 +65,20 @@ describe('cleanup-backups', () => {
     // b3 was taken and verified after it.
     expect((await sandbox.manage(['clear-alarm', 'shop'])).code).toBe(0);
     expect(readdirSync(repository)).not.toContain('alarm.json');
+  });
+
+  it('stands still while a server recovers from the archive on its own', async () => {
+    // As a restore leaves it that has given up waiting.
+    const data = join(sandbox.root, 'instances', 'shop', 'data');
+    const [signal, settings] = [join(data, 'recovery.signal'), join(data, 'pg-manage.recovery.conf')];
+    writeFileSync(signal, '');
+    writeFileSync(settings, `restore_command = 'x ${join(repository, 'wal')}'\n`, { mode: 0o644 });
+    const refused = await cleanup('--keep', '1', '--yes');
+    expect([refused.code, refused.json().error?.code]).toEqual([75, 'LOCKED']);
+    expect(dataOf(await cleanup('--keep', '1', '--dry-run'))).toMatchObject({ removed: [], wal: { files: 0 } });
+    rmSync(signal);
+    rmSync(settings);
+    expect(ids()).toEqual(['b1', 'b2', 'b3', 'b4']);
   });
 
   it('removes those backups, their WAL and unfinished work; what is left is restored', async () => {

@@ -199,6 +199,23 @@ describe('the budget', () => {
     const again = await sandbox.manage(['restart', 'shop'], tight);
     expect(again.code).toBe(0);
   });
+
+  it('forgets the permission where it is not needed any more', async () => {
+    await tune('--apply');
+    expect([readRecord().overcommit, readLease().overcommit]).toEqual([undefined, undefined]);
+  });
+
+  it('refuses a clone, planned or made, and leaves nothing of it', async () => {
+    dataOf(await sandbox.manage(['backup', 'shop', '--no-verify', '--json']));
+    const clone = ['clone', 'shop', '--as', 'twin', '--port-range', sandbox.portRange, '--json'];
+    for (const more of [['--dry-run'], []]) {
+      const { code, json } = await sandbox.manage([...clone, ...more], tight);
+      expect([code, json().error?.code]).toEqual([8, 'MEMORY_BUDGET']);
+      expect(json().error?.hint).toContain('the same command with --overcommit');
+    }
+    expect(dataOf(await sandbox.manage(['budget', '--json']))['instances']).toHaveLength(1);
+    expect((await sandbox.manage([...clone, '--overcommit', '--dry-run'], tight)).code).toBe(0);
+  });
 });
 
 it('status says which settings give durability up', async () => {

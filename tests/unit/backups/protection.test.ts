@@ -81,6 +81,22 @@ describe('judgeProtection', () => {
     expect(failed.pointInTime.state).toBe('broken');
   });
 
+  it('counts since the newest hole between backups, and since those of the present timeline', () => {
+    const torn = [{ timeline: 1, ancestors: [], numbers: [3n, 5n, 6n, 7n] }];
+    const backups = [backup('b1', 8, 3), backup('b2', 9, 5), backup('b3', 11, 7)];
+    expect(judge({ backups, archive: torn }).pointInTime).toMatchObject({
+      state: 'whole',
+      since: backups[1]?.finishedAt,
+    });
+    // A restore has left timeline 1 before b3 was taken: the present data is reached from b2.
+    const ancestors = [{ timeline: 1, leftAt: parseLsn('0/6000000') }];
+    const archive = [...torn, { timeline: 2, ancestors, numbers: [6n, 8n] }];
+    expect(judge({ backups, archive }).pointInTime).toMatchObject({
+      state: 'broken',
+      gaps: ['000000020000000000000007'],
+    });
+  });
+
   it('is broken since the backup where the very next segment is missing', () => {
     const torn = judge({ archive: [{ timeline: 1, ancestors: [], numbers: [4n] }] });
     expect(torn.pointInTime).toMatchObject({ state: 'broken', brokenSince: '2026-11-21T08:00:00.000Z' });

@@ -15,6 +15,8 @@ function backup(id: string, ageDays: number, segment: number, more: Partial<Reta
     state: 'verified',
     finishedAt: new Date(nowMs - ageDays * dayMs).toISOString(),
     startLsn: lsnAt(BigInt(segment) * BigInt(defaultSegmentBytes) + 0x28n),
+    stopLsn: lsnAt(BigInt(segment) * BigInt(defaultSegmentBytes) + 0x100n),
+    timeline: 1,
     segmentBytes: defaultSegmentBytes,
     instance: { id: own },
     ...more,
@@ -25,7 +27,7 @@ const nameOf = (number: number, timeline = 1): string =>
   segmentName({ timeline, number: BigInt(number) }, defaultSegmentBytes);
 
 function plan(backups: Retained[], policy: { days?: number; keep?: number }, more: Partial<RetentionFacts> = {}) {
-  const facts = { backups, instanceId: own, archive: [], nowMs, frozen: undefined, ...more };
+  const facts = { backups, instanceId: own, archive: [], timelines: [], nowMs, frozen: undefined, ...more };
   return planRetention(facts, { days: policy.days, keep: policy.keep });
 }
 
@@ -131,7 +133,7 @@ describe('planRetention', () => {
   it('removes nothing while it stands still', () => {
     const { verdicts, wal } = plan(week, { keep: 1 }, { frozen: 'damage in base.tar', archive: [nameOf(1)] });
     expect(verdicts.map(({ kept, reasons }) => [kept, reasons])).toEqual(
-      week.map(() => [true, ['retention stands still: damage in base.tar']]),
+      week.map(() => [true, ['damage in base.tar']]),
     );
     expect(wal).toEqual([]);
   });
@@ -151,6 +153,43 @@ describe('planRetention', () => {
     ];
     const { wal } = plan(week, { keep: 2 }, { archive });
     expect(wal).toEqual(archive.slice(0, 5));
+  });
+});
+
+describe('after a restore in place', () => {
+  // Taken on the first timeline, of which the restore left the second behind b1; b3 was the newest verified one.
+  const before = [backup('b1', 10, 10), backup('b2', 9, 20), backup('b3', 8, 30)];
+  const left = { timeline: 1, leftAt: lsnAt(15n * BigInt(defaultSegmentBytes)) };
+  const timelines = [
+    { timeline: 1, ancestors: [], numbers: [] },
+    { timeline: 2, ancestors: [left], numbers: [] },
+  ];
+  const keptBy = (backups: Retained[], policy: { days?: number; keep?: number }) =>
+    plan(backups, policy, { timelines })
+      .verdicts.filter(({ kept }) => kept)
+      .map(({ id }) => id);
+
+  it('the verified backup stays that leads to the data there is now, whatever is newer', () => {
+    expect(keptBy(before, { keep: 1 })).toEqual(['b1', 'b2', 'b3']);
+    const proven = [...before, backup('b4', 1, 18, { timeline: 2 })];
+    expect(keptBy(proven, { keep: 1 })).toEqual(['b4']);
+  });
+
+  it('nothing goes while none that leads there is verified', () => {
+    const backups = [
+      { ...before[0]!, state: 'complete' as const },
+      ...before.slice(1),
+      backup('b4', 1, 18, { timeline: 2, state: 'failed' }),
+    ];
+    const { verdicts, wal } = plan(backups, { keep: 1 }, { timelines, archive: [nameOf(2)] });
+    expect(verdicts[0]?.reasons).toEqual(['nothing on the way to timeline 2 is verified yet, so nothing is removed']);
+    expect([verdicts.filter(({ kept }) => !kept), wal]).toEqual([[], []]);
+  });
+
+  it('the days that are kept restorable are those of both timelines', () => {
+    // The restore was 5 days ago: the moments from then to b4 are restored from b1, those before it from b3.
+    const backups = [...before, backup('b4', 1, 18, { timeline: 2 })];
+    expect(keptBy(backups, { days: 7 })).toEqual(['b1', 'b3', 'b4']);
   });
 });
 
@@ -181,7 +220,7 @@ describe('what is kept can always be restored', () => {
             return backup(`b${index}`, step.ageDays, segment, { state: step.state, pinned: step.pinned });
           });
         const archive = Array.from({ length: segment + 4 }, (_, index) => nameOf(index));
-        const facts = { backups, instanceId: own, archive, nowMs, frozen: undefined };
+        const facts = { backups, instanceId: own, archive, timelines: [], nowMs, frozen: undefined };
         const { verdicts, wal } = planRetention(facts, { days, keep });
         const left = backups.filter(({ id }) => verdicts.some((verdict) => verdict.id === id && verdict.kept));
         const gone = new Set(wal);
