@@ -37,7 +37,10 @@ export function describePlan(
     ['to', to],
     ['timeline', timeline === backup.timeline ? String(timeline) : `${timeline}, from ${backup.timeline}`],
     ['data', humanBytes(backup.dataBytes)],
-    ['WAL', `${walSegments} segments from ${backup.stopLsn} on, ${humanBytes(walBytes)} at the most`],
+    [
+      'WAL',
+      `${walSegments} ${walSegments === 1 ? 'segment' : 'segments'} from ${backup.stopLsn} on, ${humanBytes(walBytes)} at the most`,
+    ],
     ['gaps', gaps.join(', ') || 'none'],
     ['free', humanBytes(freeBytes)],
     ['takes about', expectedSeconds === null ? 'not known: nothing was restored yet' : `${expectedSeconds} s`],
