@@ -16,7 +16,14 @@ import { openPinger } from './pinger.ts';
 import type { Output, ProgressView } from './reporter.ts';
 import { plainProgress, silentProgress } from './progress.ts';
 import { exitCodeOf, printError, reportJson, reportText } from './reporter.ts';
-import { parseShare, resolvePlaces, resolveSettings, type Settings } from './settings.ts';
+import {
+  accountMade,
+  type AccountNeed,
+  parseShare,
+  resolvePlaces,
+  resolveSettings,
+  type Settings,
+} from './settings.ts';
 import type { Paint } from './table.ts';
 
 const plainPaint: Paint = { bold: same, dim: same, red: same, green: same, yellow: same };
@@ -74,9 +81,10 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
   const changes = changesAnything(action, options);
   const prompt = changes ? (await import('./confirm.ts')).confirm : undefined;
   const [callerFolder, environment] = [process.cwd(), process.env];
-  const settings = resolveSettings(flags, environment, callerFolder);
+  const settings = resolveSettings(flags, environment, callerFolder, accountNeed(action, options, flags['dry-run']));
   const places = resolvePlaces(settings);
   if (changes && !flags['dry-run']) tellDefaultRoot(settings, places, view);
+  if (settings.runAs.origin === accountMade) tellAccount(settings, view);
   const selector = parsed.selector ?? defaultSelector(action, callerFolder);
   const question = selector === undefined ? undefined : action.confirm?.(selector, options);
   if (question !== undefined && !flags.yes && !flags['dry-run']) await prompt?.(question, selector ?? '');
@@ -115,6 +123,17 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
     live.close();
     dispose();
   }
+}
+
+/** Only what makes an instance makes the account for it; everything else that changes something must find it. */
+function accountNeed(action: Action, options: ParsedAction['options'], dryRun: boolean | undefined): AccountNeed {
+  if (dryRun === true || !changesAnything(action, options)) return 'look';
+  return !isHostAction(action) && action.target !== 'existing' ? 'make' : 'have';
+}
+
+function tellAccount({ runAs }: Settings, view: ProgressView): void {
+  const message = `the account ${runAs.value} was made, as there was none: servers run as it, never as root`;
+  view.show({ type: 'notice', message }, undefined);
 }
 
 /** Said once, by the first action that puts anything into a root that nobody named and that is not the checkout. */

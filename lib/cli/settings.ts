@@ -4,7 +4,8 @@ import { AppError } from '../errors.ts';
 import { callerMayWrite, mayEnter, readCallersFile } from '../host/callers-files.ts';
 import { exists, realPath } from '../host/files.ts';
 import { projectDirectory } from '../host/project.ts';
-import { becomeOwner, calledByRoot, dataOwner } from '../host/users.ts';
+import { makeServiceAccount } from '../host/service-account.ts';
+import { becomeOwner, calledByRoot, dataOwner, findAccount } from '../host/users.ts';
 import { type Places, placesOf } from '../instances/places.ts';
 import type { CommonValues } from './parse.ts';
 
@@ -26,16 +27,24 @@ export interface Settings {
 
 type Environment = Record<string, string | undefined>;
 
+/** What an action does about the account that servers run as, where nobody has named one and the default one is missing. */
+export type AccountNeed = 'make' | 'have' | 'look';
+
 /** Flags win over the environment, that over the host's file, that over the default. Becomes the data's owner on the way, when root. */
-export function resolveSettings(flags: CommonValues, environment: Environment, callerFolder: string): Settings {
+export function resolveSettings(
+  flags: CommonValues,
+  environment: Environment,
+  callerFolder: string,
+  need: AccountNeed = 'have',
+): Settings {
   const pick = (flag: string | undefined, name: string): Setting | undefined => {
     if (flag !== undefined) return { value: flag, origin: 'flag' };
     const value = environment[name];
     return value === undefined || value === '' ? undefined : { value, origin: name };
   };
   const absolute = (setting: Setting): Setting => ({ ...setting, value: resolve(callerFolder, setting.value) });
-  const chosenAccount = pick(flags['run-as'], 'PG_MANAGE_RUN_AS') ?? { value: 'postgres', origin: 'default' };
-  becomeOwner(chosenAccount.value);
+  const chosenAccount = pick(flags['run-as'], 'PG_MANAGE_RUN_AS') ?? defaultAccount(need);
+  becomeOwner(chosenAccount.origin === lookingOnly ? 'nobody' : chosenAccount.value);
   const runAs = calledByRoot() ? chosenAccount : { value: dataOwner().name, origin: 'the caller' };
   const givenRoot = pick(flags.root, 'PG_MANAGE_ROOT');
   const root = givenRoot ? absolute(givenRoot) : defaultRoot(environment);
@@ -49,6 +58,21 @@ export function resolveSettings(flags: CommonValues, environment: Environment, c
     readHostConfig(environment) ?? { value: '80%', origin: 'default' };
   parseShare(budget);
   return { root, backups, runAs, host: absolute(host), budget, bindir: bindir && absolute(bindir) };
+}
+
+export const accountMade = 'default, made now as there was none';
+const lookingOnly = 'default, made by the first create';
+
+/**
+ * The account of the name that packages give it. Where there is none, only root can be about to do something for which one is
+ * needed: it is made for the first instance, and until then root looks around as `nobody`, who owns nothing.
+ */
+function defaultAccount(need: AccountNeed): Setting {
+  const value = 'postgres';
+  if (need === 'have' || !calledByRoot() || findAccount(value) !== undefined) return { value, origin: 'default' };
+  if (need === 'look') return { value, origin: lookingOnly };
+  makeServiceAccount(value);
+  return { value, origin: accountMade };
 }
 
 /** The file in which an operator configures the host; PG_MANAGE_CONFIG names another. */

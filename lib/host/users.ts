@@ -63,7 +63,7 @@ export function becomeOwner(accountName: string): void {
     throw new AppError(
       'NO_SERVICE_ACCOUNT',
       account === undefined ? `there is no account "${accountName}"` : 'PostgreSQL does not run as root',
-      { hint: 'make one with: useradd --system --create-home postgres — or name another with --run-as USER' },
+      { hint: './manage.ts create makes the account postgres where there is none; or name another with --run-as USER' },
     );
   }
   process.setgroups?.([account.gid]);

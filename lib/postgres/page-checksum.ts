@@ -3,6 +3,7 @@ export const pageBytes = 8192;
 
 const sumCount = 32;
 const prime = 16_777_619;
+const { imul } = Math;
 
 /** What the sums begin with: PostgreSQL's checksum_impl.h, unchanged since 9.3. */
 const beginnings = Int32Array.from([
@@ -38,5 +39,5 @@ export function pageChecksum(page: Uint8Array, block: number): { stored: number;
 /** FNV-1a on 32 bits at a time, with a shift so that high bits reach low ones. */
 function mix(sum: number, value: number): number {
   const mixed = sum ^ value;
-  return Math.imul(mixed, prime) ^ (mixed >>> 17);
+  return imul(mixed, prime) ^ (mixed >>> 17);
 }

@@ -60,12 +60,7 @@ describe('a setting that the server refuses', () => {
     ['work_mem = lots', 'BAD_CONFIGURATION', 'invalid value for parameter "work_mem": "lots"', 'postgresql.conf'],
     ["work_mem = '4 parsecs'", 'BAD_CONFIGURATION', 'Valid units', 'postgresql.conf'],
     ['work_mem = = 4MB', 'BAD_CONFIGURATION', 'syntax error', 'postgresql.conf'],
-    [
-      'superuser_reserved_connections = 9999',
-      'BAD_CONFIGURATION',
-      'must be less than max_connections',
-      'postgresql.conf',
-    ],
+    ['superuser_reserved_connections = 9999', 'BAD_CONFIGURATION', 'must be less than', 'postgresql.conf'],
     ["lc_messages = 'xx_YY.utf8'", 'LOCALE_MISSING', 'no locale xx_YY.utf8', 'locale-gen xx_YY.utf8'],
   ])('%s: is told as %s with file and line', async (line, code, cause, hint) => {
     const { place, undo } = ailing.configure(line);
