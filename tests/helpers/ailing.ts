@@ -17,7 +17,7 @@ import { standingIn } from '../../lib/host/processes.ts';
 import { poll } from '../../lib/host/wait.ts';
 import { dataOf } from './answer.ts';
 import { type Document, makeSandbox, type RunOptions, type Sandbox, serviceAccount } from './cli.ts';
-import { addressOf, query, serverProgram } from './database.ts';
+import { addressOf, programOf, query } from './database.ts';
 
 /** An instance `shop`, stopped, whose data a test makes ill and cures; it can be put back to what it was. */
 export class Ailing {
@@ -115,7 +115,7 @@ export class Ailing {
     const account = serviceAccount();
     const settings = ['archive_mode=off', `unix_socket_directories=${sockets}`, `listen_addresses=${listen}`];
     const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
-    const child = spawn(serverProgram('postgres'), args, {
+    const child = spawn(programOf(this.sandbox, 'shop', 'postgres'), args, {
       stdio: 'ignore',
       cwd: '/',
       ...(account === undefined ? {} : { uid: account.uid, gid: account.gid }),

@@ -112,6 +112,11 @@ export async function makeSandbox(): Promise<Sandbox> {
   };
 }
 
+/** The major of instances whose test does not say which: the newest that is installed, or PG_TEST_MAJOR. */
+export function testedMajor(): number {
+  return Number(process.env['PG_TEST_MAJOR'] ?? Math.max(...readdirSync('/usr/lib/postgresql').map(Number)));
+}
+
 /** PG_TEST_MAJOR=18 has every instance made by that major where a test does not say which: .ci/run runs on two. */
 function ofTestedMajor(args: readonly string[]): readonly string[] {
   const major = process.env['PG_TEST_MAJOR'];

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
@@ -57,6 +57,12 @@ export function serverProgram(name: string): string {
   const path = join(base, newest, 'bin', name);
   if (!existsSync(path)) throw new Error(`these tests need ${path}`);
   return path;
+}
+
+/** A program of the PostgreSQL that an instance is run by. */
+export function programOf({ root }: Pick<Sandbox, 'root'>, instance: string, name: string): string {
+  const record = readFileSync(join(root, 'instances', instance, 'instance.json'), 'utf8');
+  return join((JSON.parse(record) as { bindir: string }).bindir, name);
 }
 
 const run = promisify(execFile);

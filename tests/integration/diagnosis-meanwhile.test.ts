@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Ailing } from '../helpers/ailing.ts';
-import { serverProgram } from '../helpers/database.ts';
+import { programOf } from '../helpers/database.ts';
 
 let ailing: Ailing;
 
@@ -22,10 +22,10 @@ function programsThatFirst(step: string): string {
   const folder = join(ailing.sandbox.folder, 'bin');
   execFileSync('rm', ['-rf', folder]);
   mkdirSync(folder);
-  for (const name of readdirSync(dirname(serverProgram('postgres')))) {
-    if (name !== 'postgres') symlinkSync(serverProgram(name), join(folder, name));
+  for (const name of readdirSync(dirname(programOf(ailing.sandbox, 'shop', 'postgres')))) {
+    if (name !== 'postgres') symlinkSync(programOf(ailing.sandbox, 'shop', name), join(folder, name));
   }
-  const server = serverProgram('postgres');
+  const server = programOf(ailing.sandbox, 'shop', 'postgres');
   const script = `#!/bin/sh\nif [ "$1" = -D ]; then cd "$2"; ${step}; fi\nexec ${server} "$@"\n`;
   writeFileSync(join(folder, 'postgres'), script, { mode: 0o755 });
   return folder;
@@ -36,13 +36,13 @@ async function failureAfter(step: string): ReturnType<Ailing['failure']> {
 }
 
 async function expectWell(): Promise<void> {
-  await ailing.expectWell(['--bindir', dirname(serverProgram('postgres'))]);
+  await ailing.expectWell(['--bindir', dirname(programOf(ailing.sandbox, 'shop', 'postgres'))]);
 }
 
 describe('what is done to the data between the look at it and the start', () => {
   it('another server is started on it: refused by the server itself, and that one goes on', async () => {
     const spare = Number(ailing.sandbox.portRange.split('-')[1]);
-    const other = `${serverProgram('postgres')} -D . -p ${spare} -k ${ailing.sandbox.folder} -c archive_mode=off`;
+    const other = `${programOf(ailing.sandbox, 'shop', 'postgres')} -D . -p ${spare} -k ${ailing.sandbox.folder} -c archive_mode=off`;
     const error = await failureAfter(`${other} & until grep -q ready postmaster.pid; do :; done 2>/dev/null`);
     const pid = Number(readFileSync(ailing.file('postmaster.pid'), 'utf8').split('\n')[0]);
     expect(error).toMatchObject({ code: 'DATA_IN_USE', exitCode: 1 });
