@@ -30,6 +30,7 @@ describe('a base backup', () => {
       'instance.json',
       'password',
       'pg-manage.conf',
+      'pg-manage.tuning.conf',
       'pg_hba.conf',
       'pg_ident.conf',
       'postgresql.auto.conf',
