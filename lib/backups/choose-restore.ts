@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
+import { exists } from '../host/files.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { instancePaths, type Places } from '../instances/places.ts';
 import { type InstanceRecord, readRecord } from '../instances/record.ts';
@@ -42,8 +43,20 @@ export function chooseRestore(
   const sample = backups[0];
   const archive = sample === undefined ? [] : reachableWal(places, sample, wish.beside);
   const target = locate(wish.target, places, name, id);
-  const plan = planRestore(name, backups, archive, { ...wish, target });
+  const timeline = wish.timeline ?? (sample && presentTimeline(places, sample));
+  const plan = planRestore(name, backups, archive, { ...wish, target, timeline });
   return { plan, backups };
+}
+
+/**
+ * The timeline that the present data is on, where it can be told. The archive may have a newer one, of a restore that was undone
+ * when its server had already begun it: what was written since is not on that.
+ */
+function presentTimeline(places: Places, { instance, segmentBytes }: Backup): number | undefined {
+  const { data } = instancePaths(places, instance.name);
+  const isOther = systemIdentifierOf(data) !== instance.systemIdentifier;
+  if (isOther || exists(join(data, 'recovery.signal'))) return undefined;
+  return readArchive(join(data, 'pg_wal'), segmentBytes).at(-1)?.timeline;
 }
 
 /** The archive; and for a restore in place also what the data to be replaced still has, which is taken along. */

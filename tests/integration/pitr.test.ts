@@ -1,4 +1,6 @@
 import { randomInt } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { dataOf } from '../helpers/answer.ts';
@@ -153,4 +155,15 @@ it('a clone is an instance of its own with the same rows', async () => {
   await query(twin, 'insert into numbered values (1000)');
   expect(await query(twin, 'select count(*)::int as count from numbered')).toEqual([{ count: commitCount + 1 }]);
   expect(await query(address, 'select count(*)::int as count from numbered')).toEqual([{ count: commitCount }]);
+});
+
+it('a restore follows the timeline of the present data, not that of one which was undone', async () => {
+  // Its server has begun a timeline, archived the history of it, and then has no database to answer from.
+  await superQuery(sandbox, 'shop', 'alter database shop rename to away');
+  expect((await sandbox.manage(['restore', 'shop', '--yes'])).code).toBe(1);
+  await superQuery(sandbox, 'shop', 'alter database away rename to shop');
+  expect(readdirSync(join(sandbox.root, 'backups', 'shop', 'wal'))).toContain('00000002.history');
+  expect(dataOf(await sandbox.manage(['restore', 'shop', '--dry-run', '--json']))).toMatchObject({ timeline: 1 });
+  const other = await sandbox.manage(['restore', 'shop', '--timeline', '2', '--dry-run', '--json']);
+  expect(dataOf(other)).toMatchObject({ timeline: 2 });
 });
