@@ -151,6 +151,11 @@ export const actions = {
     async () => (await import('./recover.ts')).recover,
   ),
   diagnose: entry('host', 'what is wrong, why, and what to type', async () => (await import('./diagnose.ts')).diagnose),
+  problems: entry(
+    'host',
+    'a registry of what diagnose has found over time',
+    async () => (await import('./problems.ts')).problems,
+  ),
   metrics: entry(
     'host',
     'what Prometheus wants to know of all of them',

@@ -18,6 +18,8 @@ export interface Places {
   /** Copies of the PostgreSQL that comes with the tool, a folder for each release. */
   programs: string;
   audit: string;
+  /** When problems came and went. */
+  problems: string;
   /** Shared by all roots and users of this host: leases and the host lock. */
   host: string;
 }
@@ -34,6 +36,7 @@ export function placesOf(root: string, repository: string, host: string): Places
     scratch: join(own, 'scratch'),
     programs: join(own, 'postgres'),
     audit: join(own, 'audit.jsonl'),
+    problems: join(own, 'problems.jsonl'),
     host,
   };
 }
