@@ -2,6 +2,7 @@ import { AppError } from '../errors.ts';
 import { exists } from '../host/files.ts';
 import { runForCaller } from '../host/foreground.ts';
 import { findProgram } from '../host/programs.ts';
+import { calledByRoot } from '../host/users.ts';
 import { loginEnvironment, loginOf } from '../instances/login.ts';
 import { program } from '../postgres/installations.ts';
 import { instanceAction } from './action.ts';
@@ -31,10 +32,14 @@ export const psql = instanceAction({
   },
 });
 
-/** The server's own psql knows all it can do; any other will do. @throws NO_POSTGRES */
+/**
+ * The server's own psql knows all it can do; any other will do. For root only the system's: the record, and the programs that
+ * came with the tool, are files of the account that runs the server, and what that account can write root never runs.
+ * @throws NO_POSTGRES
+ */
 function psqlFor(record: { bindir: string; version: number }): string {
   const own = program(record, 'psql');
-  const found = exists(own) ? own : findProgram('psql');
+  const found = !calledByRoot() && exists(own) ? own : findProgram('psql');
   if (found !== undefined) return found;
   throw new AppError('NO_POSTGRES', 'there is no psql on this machine', {
     hint: 'install it with: apt-get install postgresql-client',

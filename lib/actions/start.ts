@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import { accessProblem, fixPermissions } from '../instances/access.ts';
+import { accessProblem, explainingAccess, fixPermissions } from '../instances/access.ts';
 import { startInstance } from '../instances/lifecycle.ts';
 import { instancePaths } from '../instances/places.ts';
 import { assertMemory, leaseHolderOf } from '../instances/memory.ts';
@@ -45,7 +45,7 @@ export const start = instanceAction({
     }
     const { record: found, paths, archiveFolder } = openInstance(context, name);
     const before = given.overcommit === true ? { ...found, overcommit: true } : found;
-    const runs = livePostmaster(paths.data) !== undefined;
+    const runs = explainingAccess(name, paths, () => livePostmaster(paths.data)) !== undefined;
     if (!runs) assertMemory(context, before, context.budgetShare);
     if (given.port !== undefined && runs) {
       throw new AppError('USAGE', `${name} runs; it can be moved to another port only when it is stopped`, {

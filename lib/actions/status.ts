@@ -44,6 +44,8 @@ export const status = instanceAction({
   async run(context, name) {
     const seen = summarize(context, name);
     const record = seen.state === 'creating' ? undefined : tryRecord(context, seen);
+    // Where record and disk disagree, what is on the disk may not be there, or not be ours to read.
+    const sound = seen.state === 'broken' ? undefined : record;
     const asked = seen.state === 'running' && record ? await ask(context, record) : undefined;
     // A server that is there and does not answer is no running one.
     const summary: Summary = typeof asked === 'string' ? { ...seen, state: 'starting', message: asked } : seen;
@@ -71,8 +73,8 @@ export const status = instanceAction({
         overcommit: record?.overcommit ?? false,
       },
       /** The settings by which a crash may lose data. */
-      notDurable: record === undefined ? [] : notDurable(instancePaths(context.places, record.name)),
-      archive: record === undefined ? null : observeArchiving(context.places, record, facts?.archiver),
+      notDurable: sound === undefined ? [] : notDurable(instancePaths(context.places, sound.name)),
+      archive: sound === undefined ? null : observeArchiving(context.places, sound, facts?.archiver),
       ...lastBackups(context.places, name),
       protection: observeProtection(context.places, name, record),
     };
