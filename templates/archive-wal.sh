@@ -1,15 +1,16 @@
 #!/bin/sh
-# archive-wal SOURCE NAME FOLDER ID SYSTEM: keeps one WAL file for good. Called by the server, for every file (segments,
-# .history, .backup, .partial), with SOURCE relative to the data directory (PostgreSQL's documentation, "Setting Up WAL
-# Archiving"). ID is the instance that FOLDER must belong to, SYSTEM the database system that the WAL must be of.
+# archive-wal SOURCE NAME FOLDER ID SYSTEM PACKER: keeps one WAL file for good. Called by the server, for every file
+# (segments, .history, .backup, .partial), with SOURCE relative to the data directory (PostgreSQL's documentation, "Setting
+# Up WAL Archiving"). ID is the instance that FOLDER must belong to, SYSTEM the database system that the WAL must be of.
+# PACKER is the full path of zstd, lz4 or gzip, which segments are compressed with; without it they are stored as they are.
 #
-# 0   the file is in FOLDER under NAME, whole and synced (also when it already was: a resend after a crash)
+# 0   the file is in FOLDER under NAME (and the suffix of its codec), whole and synced; also when it already was, since a
+#     crash may have kept the server from hearing of it
 # 1   not archived; the server counts a failure, keeps the file and tries again. Never above 125, which is not counted.
 #
 # A file is never overwritten: the same name with other content means that two servers write to one archive.
 set -u
-source=$1 name=$2 folder=$3 id=${4-} system=${5-}
-target=$folder/$name
+source=$1 name=$2 folder=$3 id=${4-} system=${5-} packer=${6-}
 temporary=$folder/.$name.$$
 
 fail() {
@@ -26,27 +27,61 @@ if [ -n "$id" ]; then
   [ "$owner" = "$id" ] || fail "$folder is the archive of another instance ($owner)"
 fi
 
-# A segment's first page names its database system, in the machine's byte order (xlog_internal.h).
+# Each program costs a millisecond, for every segment: what the shell can do itself, it does.
+suffix=
 case $name in
-  *.*) ;;
+  *.*) ;; # small, and read by people
   *)
+    # A segment's first page names its database system, in the machine's byte order (xlog_internal.h).
     if [ -n "$system" ]; then
-      found=$(od -A n -t u8 -j 24 -N 8 -- "$source" 2>/dev/null | tr -d ' ') || fail "cannot be read"
+      found=$(od -A n -t u8 -j 24 -N 8 -- "$source" 2>/dev/null) || fail "cannot be read"
+      found=${found##* }
       [ "$found" = "$system" ] || fail "is WAL of database system ${found:-unknown}, not of $system"
     fi
+    # A program that was removed since the server started is no reason to archive nothing.
+    [ -x "$packer" ] && case ${packer##*/} in
+      zstd) suffix=.zst ;;
+      lz4) suffix=.lz4 ;;
+      gzip) suffix=.gz ;;
+    esac
     ;;
 esac
+target=$folder/$name$suffix
 
-if [ -e "$target" ]; then
-  cmp -s -- "$source" "$target" || fail "another file of this name is archived already in $folder"
-else
-  for left in "$folder/.$name".*; do
-    # What a crash left of an earlier attempt; one that is at it now has a living process.
-    kill -0 "${left##*.}" 2>/dev/null || rm -f -- "$left"
-  done
-  dd if="$source" of="$temporary" bs=1048576 conv=fsync 2>/dev/null || fail "cannot be written to $folder"
-  # A link refuses to replace what another process has put there meanwhile.
-  ln -- "$temporary" "$target" 2>/dev/null || cmp -s -- "$source" "$target" || fail "cannot be published in $folder"
-  rm -f -- "$temporary"
-fi
-sync -- "$folder" || fail "the archive folder cannot be synced"
+# Each codec ends what it stores with a checksum of the content, so that a damaged byte is noticed wherever it is.
+store() {
+  case $suffix in
+    .zst) "$packer" -1 -q --single-thread --check -c -- "$source" ;;
+    .lz4) "$packer" -1 -q -c "$source" ;;
+    .gz) "$packer" -1 -q -n -c -- "$source" ;;
+    *) dd if="$source" of="$temporary" bs=1048576 conv=fsync; return ;;
+  esac >"$temporary" && sync -- "$temporary"
+}
+
+# Whether a stored file, of whatever codec, has the content of the source.
+same() {
+  case $1 in
+    *.zst) unpacker=zstd ;;
+    *.lz4) unpacker=lz4 ;;
+    *.gz) unpacker=gzip ;;
+    *) cmp -s -- "$source" "$1"; return ;;
+  esac
+  command -v "$unpacker" >/dev/null || fail "is archived as $1 already, and $unpacker is not there to compare the two"
+  "$unpacker" -t -q "$1" 2>/dev/null && "$unpacker" -d -c -q "$1" | cmp -s -- "$source" -
+}
+
+for stored in "$folder/$name" "$folder/$name.zst" "$folder/$name.lz4" "$folder/$name.gz"; do
+  [ -e "$stored" ] || continue
+  same "$stored" || fail "another file of this name is archived already in $folder"
+  exec sync -- "$folder"
+done
+
+for left in "$folder/.$name".*; do
+  # What a crash left of an earlier attempt; one that is at it now has a living process.
+  kill -0 "${left##*.}" 2>/dev/null || [ ! -e "$left" ] || rm -f -- "$left"
+done
+store 2>/dev/null || fail "cannot be written to $folder"
+# A link refuses to replace what another process has put there meanwhile.
+ln -- "$temporary" "$target" 2>/dev/null || same "$target" || fail "cannot be published in $folder"
+rm -f -- "$temporary"
+exec sync -- "$folder"

@@ -1,5 +1,5 @@
 import { type Backup, backupFields, parseBackupId, readBackup } from '../backups/catalogue.ts';
-import { codecs, type Codec } from '../backups/compression.ts';
+import { codecs, type Codec } from '../postgres/codecs.ts';
 import { withSlot } from '../backups/slots.ts';
 import { takeBackup, timestampId } from '../backups/take.ts';
 import { assertProven, verifyBackup } from '../backups/verify.ts';

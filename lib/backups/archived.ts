@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { monotonicMs } from '../host/clock.ts';
-import { exists, modifiedMs } from '../host/files.ts';
+import { modifiedMs } from '../host/files.ts';
 import { poll } from '../host/wait.ts';
 import type { Task } from '../task.ts';
 import { type Client, type ConnectOptions, withClient } from '../postgres/sql.ts';
+import { findStored } from './stored-wal.ts';
 
 /**
  * Waits until the archive holds a segment. The server was told to finish it, so this is short unless archiving fails; then the
@@ -19,7 +19,7 @@ export async function waitForArchive(
 ): Promise<void> {
   const begunMs = monotonicMs();
   progress(`waiting for ${segment}`);
-  const arrived = (): true | undefined => (exists(join(archive, segment)) ? true : undefined);
+  const arrived = (): true | undefined => (findStored(archive, segment) === undefined ? undefined : true);
   if (await poll(arrived, { signal: task.signal, timeoutMs: 120_000 })) return;
   const output = await withClient(server, lastArchiveFailure);
   const seconds = Math.round((monotonicMs() - begunMs) / 1000);
@@ -31,7 +31,8 @@ export async function waitForArchive(
 
 /** When a segment was archived, as ISO-8601 UTC; undefined when it was not. */
 export function archivedAt(archive: string, segment: string): string | undefined {
-  const ms = modifiedMs(join(archive, segment));
+  const file = findStored(archive, segment);
+  const ms = file === undefined ? undefined : modifiedMs(file);
   return ms === undefined ? undefined : new Date(ms).toISOString();
 }
 

@@ -1,23 +1,10 @@
 import { AppError } from '../errors.ts';
 import { syncFolder } from '../host/for-good.ts';
 import { findProgram, run } from '../host/programs.ts';
+import { type Codec, suffixOf, unpackerOf } from '../postgres/codecs.ts';
 import type { Installation } from '../postgres/installations.ts';
 import type { Client } from '../postgres/sql.ts';
 import type { Task } from '../task.ts';
-
-export const codecs = ['zstd', 'lz4', 'gzip', 'none'] as const;
-export type Codec = (typeof codecs)[number];
-
-/** What a tar file of each codec is called, as pg_basebackup calls it. */
-export const suffixOf: Record<Codec, string> = { zstd: '.zst', lz4: '.lz4', gzip: '.gz', none: '' };
-
-/** The program that unpacks each codec; tar calls it. */
-export const unpackerOf: Record<Codec, string | undefined> = {
-  zstd: 'zstd',
-  lz4: 'lz4',
-  gzip: 'gzip',
-  none: undefined,
-};
 
 /**
  * The codec to compress with: what was asked for, else the best that the server was built with and this machine can unpack.

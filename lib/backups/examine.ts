@@ -66,7 +66,7 @@ function checkIdentity({ systemIdentifier }: RestoredServer, { instance }: Backu
 }
 
 /** The server cannot tell a hole, or a damaged record, from the end of the WAL: what it reached is compared with what there is. */
-async function checkTail({ recoveredToLsn, archive, heldBy }: RestoredServer, subject: Subject): Promise<Check> {
+async function checkTail({ recoveredToLsn, archivedWal, heldBy }: RestoredServer, subject: Subject): Promise<Check> {
   const { installation, backup, wal, task } = subject;
   const { timeline, lastNumber } = wal;
   const check = { name: 'end of the archive' };
@@ -79,7 +79,10 @@ async function checkTail({ recoveredToLsn, archive, heldBy }: RestoredServer, su
     const newest = segmentName({ timeline, number: lastNumber }, backup.segmentBytes);
     return { ...check, ok: false, detail: `the recovery ended at ${recoveredToLsn}; the archive goes on to ${newest}` };
   }
-  const why = await whyWalEnds(installation, { folder: archive, timeline, from: recoveredToLsn }, task);
+  let why: string | undefined;
+  for await (const reach of archivedWal({ timeline, from: recoveredToLsn })) {
+    why = await whyWalEnds(installation, reach, task);
+  }
   const detail = why ?? `replayed to ${recoveredToLsn} on timeline ${timeline}, where it ends`;
   return { ...check, ok: why === undefined, detail };
 }

@@ -3,7 +3,6 @@ import { writeFileForGood } from '../host/for-good.ts';
 import { Raw, shellCommand } from '../instances/configure.ts';
 import type { Lsn } from '../postgres/lsn.ts';
 import type { Overrides } from '../postgres/server.ts';
-import { installRestoreScript } from './restore-script.ts';
 
 /** Nobody listens there: the server is reached over its private socket alone. */
 export const privatePort = 5432;
@@ -17,6 +16,8 @@ export interface Isolated {
   socket: string;
   /** The archive it may read from, and nothing else. */
   archive: string;
+  /** What fetches WAL from there. */
+  restoreScript: string;
   timeline: number;
   /** Where recovery ends: as soon as the backup is whole, or where the archive does. */
   end: 'stop' | 'tail';
@@ -83,8 +84,7 @@ function outward(major: number): Overrides {
 const targetKinds = ['', '_lsn', '_name', '_time', '_xid'].map((kind) => `recovery_target${kind}`);
 
 /** Promoted when it is there: only a server that takes writes can be given the extension that checks indexes. */
-function recovery({ scratch, archive, timeline, end, before }: Isolated): Overrides {
-  const restoreScript = installRestoreScript(join(scratch, 'restore-wal'));
+function recovery({ restoreScript, archive, timeline, end, before }: Isolated): Overrides {
   const atStop: Overrides = end === 'stop' ? { recovery_target: 'immediate' } : {};
   const target: Overrides = before === undefined ? atStop : { recovery_target_lsn: before };
   return {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
-import { exists, listFolder } from '../host/files.ts';
+import { listFolder } from '../host/files.ts';
 import { removeFile } from '../host/folders.ts';
 import { copyFile, syncFolder } from '../host/for-good.ts';
 import { poll } from '../host/wait.ts';
@@ -14,6 +14,7 @@ import { segmentBefore } from '../postgres/segment-before.ts';
 import { withClient } from '../postgres/sql.ts';
 import { archiveOfBackup } from './repository.ts';
 import type { RestorePlan } from './restore-plan.ts';
+import { findStored } from './stored-wal.ts';
 
 /**
  * Sees to it that the recovery can go to the newest transaction of the instance that the backup is of: a running one is told
@@ -62,7 +63,7 @@ async function archiveRest(
   return await task.step('archive the newest WAL', async () => {
     const options = { ...address, user: superuser, database: 'postgres', signal: task.signal, timeoutMs: 60_000 };
     const name = await withClient(options, async (client) => await segmentBefore(client, 'pg_switch_wal()'));
-    const arrived = (): true | undefined => (exists(join(archiveFolder, name)) ? true : undefined);
+    const arrived = (): true | undefined => (findStored(archiveFolder, name) === undefined ? undefined : true);
     return (await poll(arrived, { signal: task.signal, timeoutMs: 30_000 })) ?? false;
   });
 }
@@ -71,7 +72,7 @@ function takeAlongWal(oldData: string, newData: string, archiveFolder: string): 
   const from = join(oldData, 'pg_wal');
   const to = join(newData, 'pg_wal');
   for (const name of listFolder(from)) {
-    if (!/^[0-9A-F]{24}$|^[0-9A-F]{8}\.history$/.test(name) || exists(join(archiveFolder, name))) continue;
+    if (!/^[0-9A-F]{24}$|^[0-9A-F]{8}\.history$/.test(name) || findStored(archiveFolder, name)) continue;
     // The backup's own copy of a segment may be cut short where the backup ended.
     removeFile(join(to, name));
     copyFile(join(from, name), join(to, name));

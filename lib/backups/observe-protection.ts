@@ -1,11 +1,10 @@
-import { join } from 'node:path';
 import { nowMs } from '../host/clock.ts';
-import { listFolder, modifiedMs } from '../host/files.ts';
 import type { InstanceName } from '../instances/names.ts';
 import type { Places } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import { defaultSegmentBytes } from '../postgres/wal.ts';
 import { readAlarm } from './alarm.ts';
+import { archivedAt } from './archived.ts';
 import { listBackups } from './catalogue.ts';
 import { readProof } from './proof.ts';
 import { defaultMaxAgeSeconds, judgeProtection, type Protection } from './protection.ts';
@@ -32,11 +31,4 @@ export function observeProtection(
     nowMs: nowMs(),
     maxAgeSeconds,
   });
-}
-
-/** A segment may be stored under its name and the suffix of a codec. */
-function archivedAt(folder: string, segment: string): string | undefined {
-  const file = listFolder(folder).find((name) => name.startsWith(segment));
-  const ms = file === undefined ? undefined : modifiedMs(join(folder, file));
-  return ms === undefined ? undefined : new Date(ms).toISOString();
 }

@@ -1,5 +1,4 @@
-import { join } from 'node:path';
-import { fileSize, freeBytes, listFolder } from '../host/files.ts';
+import { fileSize, freeBytes } from '../host/files.ts';
 import type { Places } from '../instances/places.ts';
 import { segmentName } from '../postgres/wal.ts';
 import { countSegments, describeRange } from './archive-spans.ts';
@@ -7,6 +6,7 @@ import type { Backup } from './catalogue.ts';
 import { readProof } from './proof.ts';
 import { archiveOfBackup } from './repository.ts';
 import type { RestorePlan } from './restore-plan.ts';
+import { findStored } from './stored-wal.ts';
 
 /** What a restore will read, need and take. */
 export interface RestorePreview {
@@ -38,17 +38,16 @@ export function previewRestore(places: Places, plan: RestorePlan, backups: reado
   };
 }
 
-/** Segments may be stored compressed, under their name and a suffix. */
 function storedBytes(places: Places, { backup, wal }: RestorePlan): number {
   const folder = archiveOfBackup(places, backup.instance.name, backup.instance.id);
-  const wanted = wal.spans.map(({ timeline, first, last }) => [
-    segmentName({ timeline, number: first }, backup.segmentBytes),
-    segmentName({ timeline, number: last }, backup.segmentBytes),
-  ]);
-  const within = (name: string): boolean => wanted.some(([first = '', last = '']) => name >= first && name <= last);
-  return listFolder(folder)
-    .filter((file) => /^[0-9A-F]{24}(\.(zst|lz4|gz))?$/.test(file) && within(file.slice(0, 24)))
-    .reduce((sum, file) => sum + (fileSize(join(folder, file)) ?? 0), 0);
+  let bytes = 0;
+  for (const { timeline, first, last } of wal.spans) {
+    for (let number = first; number <= last; number++) {
+      const file = findStored(folder, segmentName({ timeline, number }, backup.segmentBytes));
+      if (file !== undefined) bytes += fileSize(file) ?? 0;
+    }
+  }
+  return bytes;
 }
 
 /**

@@ -24,12 +24,17 @@ export async function checkStoredFiles({ places }: Pick<Operation, 'places'>, ba
 }
 
 /** Is all WAL there that a recovery from this backup, to its end and on to the newest, can ask for? */
-export function checkArchivedWal({ places }: Pick<Operation, 'places'>, backup: Backup): Check {
+export async function checkArchivedWal(
+  { places, task }: Pick<Operation, 'places' | 'task'>,
+  backup: Backup,
+): Promise<Check> {
   const folder = archiveOfBackup(places, backup.instance.name, backup.instance.id);
   const check = { name: 'archived WAL' };
   if (!isFolder(folder)) return { ...check, ok: false, detail: `the archive ${folder} is missing` };
   const { needed, missing } = findGaps(backup, readArchive(folder, backup.segmentBytes));
-  const damaged = findDamaged(folder, needed, backup.segmentBytes, backup.instance.systemIdentifier);
+  const { systemIdentifier } = backup.instance;
+  const source = { folder, segmentBytes: backup.segmentBytes, systemIdentifier };
+  const damaged = await findDamaged(source, needed, task.signal);
   const wrong = [...missing.map((name) => `${name} is missing`), ...damaged];
   const some = wrong.length > 5 ? [...wrong.slice(0, 5), `and ${wrong.length - 5} more`] : wrong;
   return { ...check, ok: wrong.length === 0, detail: some.join('; ') || `${needed.length} segments without a gap` };

@@ -15,20 +15,23 @@ import { compareLsn, type Lsn, parseLsn } from '../postgres/lsn.ts';
 import { type Overrides, startServer, stopServer, waitUntilReady } from '../postgres/server.ts';
 import { type Client, withClient } from '../postgres/sql.ts';
 import { patienceMs, walBytes } from '../postgres/startup.ts';
+import type { WalReach } from '../postgres/wal-reader.ts';
 import { type TablespaceMade, tablespacesMade } from '../postgres/waldump.ts';
 import type { Task } from '../task.ts';
 import { type Backup, backupFolder, type Check } from './catalogue.ts';
 import { askingSettings, isolation, privatePort } from './isolation.ts';
 import { archiveOfBackup } from './repository.ts';
+import { installRestoreScript } from './restore-script.ts';
 import { scratchFolder } from './scratch.ts';
 import { unpackBackup } from './unpack.ts';
+import { type PackedWal, unpackedWal } from './unpacked-wal.ts';
 import type { WalWanted } from './wal-wanted.ts';
 
 export interface RestoredServer {
   recoveredToLsn: Lsn;
   systemIdentifier: string;
-  /** What it could read of the archive. */
-  archive: string;
+  /** What it could read of the archive, for programs to read. */
+  archivedWal(reach: Omit<WalReach, 'folder'>): AsyncGenerator<WalReach>;
   /** What it was not to replay, where it therefore ended. */
   heldBy: TablespaceMade | undefined;
   /** Asks the restored server; each database by its own connection. */
@@ -69,6 +72,12 @@ export async function testRestore(
   const socket = socketFolder(places, join(scratch, 'run'));
   const archive = join(scratch, 'wal');
   const { wal } = examination;
+  const packed = {
+    archive,
+    segmentBytes: backup.segmentBytes,
+    restoreScript: join(scratch, 'restore-wal'),
+    folder: join(scratch, 'unpacked'),
+  };
   journal.intend({ kind: 'folder', path: scratch });
   if (socket !== join(scratch, 'run')) journal.intend({ kind: 'folder', path: socket });
   ensureFolder(places.scratch);
@@ -76,11 +85,12 @@ export async function testRestore(
   ensureFolder(socket);
   try {
     const begunMs = monotonicMs();
+    installRestoreScript(packed.restoreScript);
     linkArchive(archiveOfBackup(places, backup.instance.name, backup.instance.id), archive);
     await unpack(operation, backup, scratch, data);
     const unpackedMs = monotonicMs();
     await task.step('check every file', async () => await verifyUnpacked(installation, data, task));
-    const { check: kept, beyond } = await findTablespaces(installation, { backup, data, archive, wal }, task);
+    const { check: kept, beyond } = await findTablespaces(installation, { backup, data, packed, wal }, task);
     if (!kept.ok || !(await examination.sound)) return { checks: [kept] };
     const checkedMs = monotonicMs();
     writeFileForGood(join(data, 'recovery.signal'), '');
@@ -90,6 +100,7 @@ export async function testRestore(
       data,
       socket,
       archive,
+      restoreScript: packed.restoreScript,
       timeline: wal.timeline,
       end: wal.end,
       before: beyond?.lsn,
@@ -98,7 +109,8 @@ export async function testRestore(
     const restoreSeconds = (monotonicMs() - begunMs - (checkedMs - unpackedMs)) / 1000;
     const ask: RestoredServer['ask'] = async (database, question) =>
       await withClient(at(task, socket, database), question);
-    const running = await examination.running({ ...server, archive, heldBy: beyond, ask });
+    const archivedWal: RestoredServer['archivedWal'] = (reach) => unpackedWal(packed, reach, task);
+    const running = await examination.running({ ...server, archivedWal, heldBy: beyond, ask });
     await stopServer(server.pid, 'fast', 600_000, task.signal);
     const stopped = await examination.stopped(data);
     return { restoreSeconds, recoveredToLsn: server.recoveredToLsn, checks: [kept, ...running, ...stopped] };
@@ -133,14 +145,16 @@ function linkArchive(archive: string, links: string): void {
  */
 async function findTablespaces(
   installation: Installation,
-  { backup, data, archive, wal }: { backup: Backup; data: string; archive: string; wal: WalWanted },
+  { backup, data, packed, wal }: { backup: Backup; data: string; packed: PackedWal; wal: WalWanted },
   task: Task,
 ): Promise<{ check: Check; beyond: TablespaceMade | undefined }> {
   const own = { folder: join(data, 'pg_wal'), timeline: backup.timeline, from: backup.startLsn, to: backup.stopLsn };
   const [within] = await tablespacesMade(installation, own, task);
   const beyond: TablespaceMade[] = [];
   for (const span of within === undefined ? wal.spans : []) {
-    beyond.push(...(await tablespacesMade(installation, { folder: archive, ...span }, task)));
+    for await (const reach of unpackedWal(packed, span, task)) {
+      beyond.push(...(await tablespacesMade(installation, reach, task)));
+    }
   }
   const detail =
     within === undefined

@@ -4,10 +4,10 @@ import { freeBytes, readText } from '../host/files.ts';
 import { ensureFolder, link, makeFolder, removeFile } from '../host/folders.ts';
 import { writeFileForGood } from '../host/for-good.ts';
 import { run } from '../host/programs.ts';
+import { suffixOf, unpackerOf } from '../postgres/codecs.ts';
 import type { Task } from '../task.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import type { Backup } from './catalogue.ts';
-import { suffixOf, unpackerOf } from './compression.ts';
 
 const limitMs = 24 * 60 * 60 * 1000;
 

@@ -52,9 +52,12 @@ export async function tryOut(
   const begunMs = monotonicMs();
   const beat = await beatOf(operation, backup, options.level);
   const stored = checkStoredFiles(operation, backup);
-  const archived = checkArchivedWal(operation, backup);
-  const restored = await tryRestore(operation, installation, { backup, options, beat, stored });
-  const checks = [await stored, archived, ...restored.checks];
+  const [restored, storedCheck, archivedCheck] = await Promise.all([
+    tryRestore(operation, installation, { backup, options, beat, stored }),
+    stored,
+    checkArchivedWal(operation, backup),
+  ]);
+  const checks = [storedCheck, archivedCheck, ...restored.checks];
   for (const { name, detail, possible } of checks) if (possible === false) task.warn(`not checked: ${name}: ${detail}`);
   return {
     state: restored.restoreSeconds !== undefined && failedOf(checks).length === 0 ? 'verified' : 'failed',

@@ -1,5 +1,5 @@
-import { join } from 'node:path';
-import { fileSize, listFolder, readBytes, readText } from '../host/files.ts';
+import { basename, join } from 'node:path';
+import { listFolder, readText } from '../host/files.ts';
 import { compareLsn, type Lsn } from '../postgres/lsn.ts';
 import {
   type BranchPoint,
@@ -11,6 +11,7 @@ import {
   segmentName,
   segmentNumber,
 } from '../postgres/wal.ts';
+import { findStored, inspectStored, parseStoredSegment } from './stored-wal.ts';
 
 export interface WalSpan {
   timeline: number;
@@ -34,11 +35,12 @@ export function readArchive(folder: string, segmentBytes: number): ArchivedTimel
     // A timeline whose first segment is still being written is there by its history alone.
     const begun = /^([0-9A-F]{8})\.history$/.exec(name)?.[1];
     if (begun !== undefined) byTimeline.set(Number.parseInt(begun, 16), []);
-    const segment = parseSegmentName(name, segmentBytes);
+    const segment = parseStoredSegment(name, segmentBytes);
     if (segment === undefined) continue;
+    // Its file may be there twice, the names next to each other: plain, and compressed.
     const numbers = byTimeline.get(segment.timeline);
     if (numbers === undefined) byTimeline.set(segment.timeline, [segment.number]);
-    else numbers.push(segment.number);
+    else if (numbers.at(-1) !== segment.number) numbers.push(segment.number);
   }
   return [...byTimeline]
     .map(([timeline, numbers]) => ({
@@ -99,24 +101,45 @@ function spansWanted(
   return wanted;
 }
 
-/** Looks at each segment's size and header: a cut or foreign one is named, with what is wrong with it. */
-export function findDamaged(
-  folder: string,
+/** Where segments are, and what they must be. */
+export interface SegmentSource {
+  folder: string;
+  segmentBytes: number;
+  systemIdentifier: string;
+}
+
+/**
+ * Looks at each segment's size and header, and reads what is compressed to its end: a cut, damaged or foreign one is named,
+ * with what is wrong with it.
+ */
+export async function findDamaged(
+  source: SegmentSource,
   names: readonly string[],
-  segmentBytes: number,
-  systemIdentifier: string,
-): string[] {
-  return names.flatMap((name) => {
-    const file = join(folder, name);
-    const size = fileSize(file);
-    if (size !== segmentBytes) return `${name} has ${size ?? 0} bytes instead of ${segmentBytes}`;
-    const header = parseSegmentHeader(readBytes(file, 0, 40) ?? Buffer.alloc(0));
-    if (header === undefined) return `${name} has no WAL header`;
-    if (header.systemIdentifier !== systemIdentifier) return `${name} is WAL of another database system`;
-    const wanted = parseSegmentName(name, segmentBytes);
-    if (wanted !== undefined && header.pageAddress !== wanted.number * BigInt(segmentBytes)) {
-      return `${name} holds the WAL of another segment`;
-    }
-    return [];
-  });
+  signal: AbortSignal,
+): Promise<string[]> {
+  const damaged: string[] = [];
+  for (const name of names) {
+    const file = findStored(source.folder, name);
+    const wrong =
+      file === undefined ? `has 0 bytes instead of ${source.segmentBytes}` : await look(file, name, source, signal);
+    if (wrong !== undefined) damaged.push(`${basename(file ?? name)} ${wrong}`);
+  }
+  return damaged;
+}
+
+async function look(
+  file: string,
+  name: string,
+  { segmentBytes, systemIdentifier }: SegmentSource,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { sizeBytes, head, damage } = await inspectStored(file, signal);
+  if (damage !== undefined) return `is damaged: ${damage}`;
+  if (sizeBytes !== segmentBytes) return `has ${sizeBytes} bytes instead of ${segmentBytes}`;
+  const header = parseSegmentHeader(head);
+  if (header === undefined) return 'has no WAL header';
+  if (header.systemIdentifier !== systemIdentifier) return 'is WAL of another database system';
+  const wanted = parseSegmentName(name, segmentBytes);
+  const moved = wanted !== undefined && header.pageAddress !== wanted.number * BigInt(segmentBytes);
+  return moved ? 'holds the WAL of another segment' : undefined;
 }

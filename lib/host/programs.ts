@@ -13,6 +13,8 @@ export interface RunOptions {
   cwd?: string;
   /** Called with each line the program writes to stderr (pg_basebackup's progress ends lines with \r). */
   onErrorLine?: (line: string) => void;
+  /** Called with what the program writes to stdout, which is not kept then. */
+  onOutput?: (chunk: Buffer) => void;
   /** Exit statuses besides 0 that are an answer, not a failure. */
   alsoEndsWith?: readonly number[];
   /** Run with the caller's own identity, for programs that steer the system. */
@@ -63,9 +65,11 @@ export async function run(program: string, args: readonly string[], options: Run
       timeout: options.timeoutMs,
       forceKillAfterDelay: 5000,
       maxBuffer: 64 * 1024 * 1024,
+      ...(options.onOutput === undefined ? {} : { buffer: { stdout: false } }),
       ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
     }),
   );
+  if (options.onOutput) child.stdout?.on('data', options.onOutput);
   if (options.onErrorLine) tellLines(child, options.onErrorLine);
   try {
     const { stdout, stderr } = await child;

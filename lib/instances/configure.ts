@@ -5,6 +5,7 @@ import { ensureFolder, removeFile } from '../host/folders.ts';
 import { writeFileForGood } from '../host/for-good.ts';
 import { projectDirectory } from '../host/project.ts';
 import { dataOwner } from '../host/users.ts';
+import { findPacker } from '../postgres/codecs.ts';
 import { superuser } from '../postgres/initdb.ts';
 import type { InstanceName } from './names.ts';
 import type { InstancePaths } from './places.ts';
@@ -53,7 +54,8 @@ export function writeAccessRules(paths: InstancePaths): void {
 
 function renderOwnConfiguration(paths: InstancePaths, identity: ServerIdentity): string {
   const { name, port, archiveFolder, id, systemIdentifier } = identity;
-  const archive = shellCommand([paths.archiveScript, Raw.path, Raw.name, archiveFolder, id, systemIdentifier]);
+  const given = [archiveFolder, id, systemIdentifier, findPacker()];
+  const archive = shellCommand([paths.archiveScript, Raw.path, Raw.name, ...given]);
   const settings: [string, string | number][] = [
     ['port', port],
     ['listen_addresses', 'localhost'],

@@ -1,11 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   copyFileSync,
   ftruncateSync,
   mkdtempSync,
   openSync,
+  readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -51,6 +54,9 @@ function span(startLsn: string, stopLsn: string, timeline = 1): WalSpan {
   return { timeline, startLsn: parseLsn(startLsn), stopLsn: parseLsn(stopLsn), segmentBytes: defaultSegmentBytes };
 }
 
+const { signal } = new AbortController();
+const damagedOf = async (names: string[]) =>
+  await findDamaged({ folder, segmentBytes: defaultSegmentBytes, systemIdentifier: system }, names, signal);
 const gaps = (of: WalSpan) => findGaps(of, readArchive(folder, defaultSegmentBytes));
 
 describe('readArchive', () => {
@@ -182,12 +188,12 @@ describe('findGaps along timelines that branched off', () => {
 });
 
 describe('findDamaged', () => {
-  it('finds nothing wrong with whole segments', () => {
+  it('finds nothing wrong with whole segments', async () => {
     const names = [put(1, 3), put(1, 4), put(1, 255), put(1, 256), put(2, 257)];
-    expect(findDamaged(folder, names, defaultSegmentBytes, system)).toEqual([]);
+    expect(await damagedOf(names)).toEqual([]);
   });
 
-  it('names each that is cut, empty, missing, without a header or of another system', () => {
+  it('names each that is cut, empty, missing, without a header or of another system', async () => {
     const names = [3, 4, 5, 6, 7, 8].map((number) => put(1, number));
     truncateSync(join(folder, nameOf(1, 4)), 8_000_000);
     truncateSync(join(folder, nameOf(1, 5)), 0);
@@ -195,7 +201,7 @@ describe('findDamaged', () => {
     truncateSync(join(folder, nameOf(1, 7)), 0);
     truncateSync(join(folder, nameOf(1, 7)), defaultSegmentBytes);
     put(1, 8, '7571000000000000002');
-    expect(findDamaged(folder, names, defaultSegmentBytes, system)).toEqual([
+    expect(await damagedOf(names)).toEqual([
       `${nameOf(1, 4)} has 8000000 bytes instead of 16777216`,
       `${nameOf(1, 5)} has 0 bytes instead of 16777216`,
       `${nameOf(1, 6)} has 0 bytes instead of 16777216`,
@@ -204,13 +210,60 @@ describe('findDamaged', () => {
     ]);
   });
 
-  it('names each that is called like another segment, also where only the upper half of the position tells', () => {
+  it('names each that is called like another segment, also where only the upper half of the position tells', async () => {
     const names = [3, 4, 259].map((number) => put(1, number)); // 259 is 3 with another upper half
     copyFileSync(join(folder, nameOf(1, 3)), join(folder, nameOf(1, 4)));
     copyFileSync(join(folder, nameOf(1, 3)), join(folder, nameOf(1, 259)));
-    expect(findDamaged(folder, names, defaultSegmentBytes, system)).toEqual([
+    expect(await damagedOf(names)).toEqual([
       `${nameOf(1, 4)} holds the WAL of another segment`,
       `${nameOf(1, 259)} holds the WAL of another segment`,
     ]);
+  });
+
+  describe.each([
+    ['zstd', '.zst', ['-q', '--rm']],
+    ['lz4', '.lz4', ['-q', '-m', '--rm']],
+    ['gzip', '.gz', ['-n']],
+  ])('of segments that %s has compressed', (program, suffix, args) => {
+    const pack = (name: string): string => {
+      execFileSync(program, [...args, join(folder, name)]);
+      return join(folder, `${name}${suffix}`);
+    };
+
+    it('finds nothing wrong with whole ones, beside plain ones', async () => {
+      const names = [put(1, 3), put(1, 4)];
+      expect(statSync(pack(names[0] ?? '')).size).toBeLessThan(defaultSegmentBytes / 200);
+      expect(await damagedOf(names)).toEqual([]);
+      expect(readArchive(folder, defaultSegmentBytes)).toEqual([{ timeline: 1, ancestors: [], numbers: [3n, 4n] }]);
+    });
+
+    it('names the file of each that is foreign, of another place or too short', async () => {
+      const names = [put(1, 3, '7571000000000000002'), put(1, 4), put(1, 5)];
+      copyFileSync(join(folder, put(1, 6)), join(folder, names[1] ?? ''));
+      truncateSync(join(folder, names[2] ?? ''), 8192);
+      for (const name of names) pack(name);
+      expect(await damagedOf(names)).toEqual([
+        `${names[0]}${suffix} is WAL of another database system`,
+        `${names[1]}${suffix} holds the WAL of another segment`,
+        `${names[2]}${suffix} has 8192 bytes instead of 16777216`,
+      ]);
+    });
+
+    it('names the file when one byte of it has changed, wherever, or its end is missing', async () => {
+      const name = put(1, 3);
+      const file = pack(name);
+      const whole = readFileSync(file);
+      // The time and system in the head of a gzip file (RFC 1952) say nothing of the content.
+      const begin = suffix === '.gz' ? [0, 1, 2, 10, 11, 12] : [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+      const end = [1, 2, 3, 4, 5, 6, 7, 8].map((back) => whole.length - back);
+      for (const at of [...begin, Math.floor(whole.length / 2), ...end]) {
+        const harmed = Buffer.from(whole);
+        harmed[at] = (harmed[at] ?? 0) ^ 0x40;
+        writeFileSync(file, harmed);
+        expect([at, await damagedOf([name])]).toEqual([at, [expect.stringContaining(`${name}${suffix} is damaged`)]]);
+      }
+      writeFileSync(file, whole.subarray(0, whole.length - 1));
+      expect(await damagedOf([name])).toEqual([`${name}${suffix} is damaged: ${program} cannot unpack it`]);
+    });
   });
 });

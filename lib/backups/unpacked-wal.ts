@@ -1,0 +1,75 @@
+import { join } from 'node:path';
+import { ensureFolder, link, removeFolder } from '../host/folders.ts';
+import { run } from '../host/programs.ts';
+import { codecOf } from '../postgres/codecs.ts';
+import { lsnAt, type Lsn, lsnBytes } from '../postgres/lsn.ts';
+import { lastSegmentNumber, segmentName, segmentNumber } from '../postgres/wal.ts';
+import type { WalReach } from '../postgres/wal-reader.ts';
+import type { Task } from '../task.ts';
+import { findStored } from './stored-wal.ts';
+
+export interface PackedWal {
+  archive: string;
+  segmentBytes: number;
+  /** The script that fetches a segment and unpacks it. */
+  restoreScript: string;
+  /** Where segments are put while they are read. */
+  folder: string;
+}
+
+/** So many are unpacked at once: an archive may be larger, unpacked, than the disk. */
+const atOnce = 8;
+
+/**
+ * Gives WAL of an archive to be read by programs that know nothing of compression: all of it in one where it is stored
+ * plainly, else a few unpacked segments at a time, of which each lot begins with the last one of the lot before, since a record
+ * may begin in that. Ends where a segment is missing.
+ * @throws PROGRAM_FAILED naming a segment that cannot be unpacked
+ */
+export async function* unpackedWal(
+  wal: PackedWal,
+  reach: Omit<WalReach, 'folder'>,
+  task: Task,
+): AsyncGenerator<WalReach> {
+  const { archive, segmentBytes, folder } = wal;
+  const files = storedAlong(wal, reach);
+  if (files.every(({ path }) => codecOf(path) === 'none')) {
+    if (files.length > 0) yield { folder: archive, ...reach };
+    return;
+  }
+  for (let at = 0; at < files.length; at += atOnce) {
+    const lot = files.slice(Math.max(0, at - 1), at + atOnce);
+    ensureFolder(folder);
+    for (const file of lot) await unpack(wal, file, task);
+    yield { ...reach, folder, from: later(reach.from, lsnAt((lot[0]?.number ?? 0n) * BigInt(segmentBytes))) };
+    await removeFolder(folder);
+  }
+}
+
+interface StoredFile {
+  number: bigint;
+  name: string;
+  path: string;
+}
+
+/** The segments of a reach without a gap, from its start on. */
+function storedAlong({ archive, segmentBytes }: PackedWal, { timeline, from, to }: Omit<WalReach, 'folder'>) {
+  const last = to === undefined ? undefined : lastSegmentNumber(to, segmentBytes);
+  const files: StoredFile[] = [];
+  for (let number = segmentNumber(from, segmentBytes); last === undefined || number <= last; number++) {
+    const name = segmentName({ timeline, number }, segmentBytes);
+    const path = findStored(archive, name);
+    if (path === undefined) break;
+    files.push({ number, name, path });
+  }
+  return files;
+}
+
+async function unpack({ archive, restoreScript, folder }: PackedWal, { name, path }: StoredFile, { signal }: Task) {
+  if (codecOf(path) === 'none') return link(path, join(folder, name));
+  await run(restoreScript, [name, join(folder, name), archive], { signal, timeoutMs: 600_000 });
+}
+
+function later(a: Lsn, b: Lsn): Lsn {
+  return lsnBytes(a) > lsnBytes(b) ? a : b;
+}
