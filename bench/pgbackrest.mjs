@@ -143,11 +143,13 @@ async function segments(runs, instance, { data, call }) {
   const archive = folderOf('segments');
   writeFileSync(join(archive, '.instance'), `${record.id}\n`);
   const script = join(place, 'archive-wal');
+  // As the server's own archive_command has it.
+  const packer = /'([^']*)'''$/m.exec(readFileSync(join(data, 'pg-manage.conf'), 'utf8'))?.[1] ?? '';
   const options = { ...account, cwd: data };
   const managed = async (count) => {
     const segment = names[count % names.length];
-    rmSync(join(archive, segment), { force: true });
-    const command = [script, `pg_wal/${segment}`, segment, archive, record.id, record.systemIdentifier];
+    for (const suffix of ['', '.zst', '.lz4', '.gz']) rmSync(join(archive, `${segment}${suffix}`), { force: true });
+    const command = [script, `pg_wal/${segment}`, segment, archive, record.id, record.systemIdentifier, packer];
     return (await timed(command, options)).wall;
   };
   const repository = folderOf('pgbackrest/segments');

@@ -67,7 +67,7 @@ same() {
     *) cmp -s -- "$source" "$1"; return ;;
   esac
   command -v "$unpacker" >/dev/null || fail "is archived as $1 already, and $unpacker is not there to compare the two"
-  "$unpacker" -t -q "$1" 2>/dev/null && "$unpacker" -d -c -q "$1" | cmp -s -- "$source" -
+  "$unpacker" -t -q <"$1" 2>/dev/null && "$unpacker" -d -c -q <"$1" | cmp -s -- "$source" -
 }
 
 for stored in "$folder/$name" "$folder/$name.zst" "$folder/$name.lz4" "$folder/$name.gz"; do

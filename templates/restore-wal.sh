@@ -25,7 +25,8 @@ give() {
     *) cp -- "$1" "$target" && exit 0; fail "$1 cannot be read" ;;
   esac
   command -v "$unpacker" >/dev/null || fail "$1 cannot be read: $unpacker is not installed"
-  "$unpacker" -d -c -q "$1" >"$temporary" || fail "$1 cannot be read: it is damaged, or $temporary cannot be written"
+  # From stdin, as they refuse links by name; and lz4 takes an empty file for an empty content.
+  "$unpacker" -d -c -q <"$1" >"$temporary" && [ -s "$temporary" ] || fail "$1 cannot be read: it is damaged, or $temporary cannot be written"
   mv -f -- "$temporary" "$target" && exit 0
   fail "$temporary cannot be moved to $target"
 }

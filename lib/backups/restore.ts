@@ -139,7 +139,7 @@ function moveIn({ journal }: Operation, from: string, to: string): void {
 function writeRecoverySettings(
   { places }: Operation,
   paths: InstancePaths,
-  { plan, archiveFolder }: RestoreOptions,
+  { plan, installation, archiveFolder }: RestoreOptions,
 ): void {
   const { backup, target, timeline } = plan;
   installRestoreScript(paths.restoreScript);
@@ -151,6 +151,8 @@ function writeRecoverySettings(
     recovery_target_action: 'promote',
     // Nobody reads before it is done; and the server may then have other limits than the one that wrote the WAL.
     hot_standby: 'off',
+    // The server makes all that was unpacked durable before it recovers: at once, and not file by file.
+    ...(installation.major >= 14 && process.platform === 'linux' ? { recovery_init_sync_method: 'syncfs' } : {}),
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${quoteSetting(value)}`);
   writeFileForGood(join(paths.data, recoveryConfiguration), `${lines.join('\n')}\n`);

@@ -77,7 +77,7 @@ export async function waitUntilReady(
     if (stillForMs > options.stillMs) throw stillStarting(server.daemon.pid, phase(), options, stillForMs);
     return undefined;
   };
-  const ready = await poll(probe, { signal: task.signal, timeoutMs: options.timeoutMs });
+  const ready = await poll(probe, { signal: task.signal, timeoutMs: options.timeoutMs, maxMs: 150 });
   if (ready !== undefined) return ready;
   throw stillStarting(server.daemon.pid, phase(), options);
 }

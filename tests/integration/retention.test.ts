@@ -93,7 +93,7 @@ describe('cleanup-backups', () => {
       JSON.parse(readFileSync(join(repository, 'base', 'b3', 'backup.json'), 'utf8')) as { startLsn: string }
     ).startLsn;
     const first = `00000001${'0'.repeat(8)}${start.split('/')[1]?.slice(0, -6).padStart(8, '0')}`;
-    expect(after.filter((name) => /^[0-9A-F]{24}$/.test(name)).sort()[0]).toBe(first);
+    expect(after.filter((name) => /^[0-9A-F]{24}\.zst$/.test(name)).sort()[0]).toBe(`${first}.zst`);
     expect((await sandbox.manage(['verify-backup', 'shop', '--backup-name', 'b3'])).code).toBe(0);
     expect(dataOf(await cleanup('--keep', '1', '--yes'))).toMatchObject({ removed: [], wal: { files: 0 } });
   });

@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -36,11 +37,16 @@ interface Ended {
   stderr: string;
 }
 
-async function archiveFile(name: string, content: Buffer | string, args = [id, system]): Promise<Ended> {
+async function archiveFile(
+  name: string,
+  content: Buffer | string,
+  args = [id, system],
+  how = 'exec /bin/sh "$0" "$@"',
+): Promise<Ended> {
   const source = join(folder, 'pg_wal source');
   writeFileSync(source, content);
   return await new Promise((resolve) => {
-    execFile('/bin/sh', [script, source, name, archive, ...args], (error, _, stderr) => {
+    execFile('/bin/sh', ['-c', how, script, source, name, archive, ...args], (error, _, stderr) => {
       resolve({ code: Number(error?.code ?? 0), stderr });
     });
   });
@@ -83,5 +89,77 @@ describe('archive-wal, told whose WAL goes where', () => {
 
   it('asks for no identity where none is given, as a server that runs since before does', async () => {
     expect((await archiveFile(segment, 'anything', [])).code).toBe(0);
+  });
+});
+
+describe.each([
+  ['zstd', '.zst'],
+  ['lz4', '.lz4'],
+  ['gzip', '.gz'],
+])('archive-wal, told to compress with %s', (program, suffix) => {
+  const packer = `/usr/bin/${program}`;
+  const args = [id, system, packer];
+  const file = `${segment}${suffix}`;
+  const unpacked = (): Buffer => execFileSync(packer, ['-d', '-c', '-q', join(archive, file)]);
+
+  it('stores a segment under its name and the suffix, small, for its owner alone; the rest as it is', async () => {
+    const content = walOf(system);
+    expect(await archiveFile(segment, content, args)).toEqual({ code: 0, stderr: '' });
+    for (const name of ['00000002.history', `${segment}.00000028.backup`, `${segment}.partial`]) {
+      expect(await archiveFile(name, content, args)).toEqual({ code: 0, stderr: '' });
+    }
+    expect(stored()).toEqual([`${segment}.00000028.backup`, file, `${segment}.partial`, '00000002.history'].sort());
+    expect(unpacked().equals(content)).toBe(true);
+    expect(statSync(join(archive, file)).size).toBeLessThan(1000);
+  });
+
+  it('is done when the same segment is sent again, and fails when another is', async () => {
+    await archiveFile(segment, walOf(system), args);
+    const { ino } = statSync(join(archive, file));
+    expect(await archiveFile(segment, walOf(system), args)).toEqual({ code: 0, stderr: '' });
+    const other = await archiveFile(segment, walOf(system, 1), args);
+    expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('another file of this name') });
+    const shorter = await archiveFile(segment, walOf(system).subarray(0, 8192), args);
+    expect(shorter.code).toBe(1);
+    expect([statSync(join(archive, file)).ino, stored()]).toEqual([ino, [file]]);
+  });
+
+  it('compares with what another codec has stored, and stores it once', async () => {
+    for (const [before, name] of [
+      ['', segment],
+      ['/usr/bin/zstd', `${segment}.zst`],
+      ['/usr/bin/gzip', `${segment}.gz`],
+    ] as const) {
+      await archiveFile(segment, walOf(system), [id, system, before]);
+      expect(await archiveFile(segment, walOf(system), args)).toEqual({ code: 0, stderr: '' });
+      expect((await archiveFile(segment, walOf(system, 1), args)).code).toBe(1);
+      expect(stored()).toEqual([name]);
+      rmSync(join(archive, name));
+    }
+  });
+
+  it('takes a damaged file for another one, and does not replace it', async () => {
+    await archiveFile(segment, walOf(system), args);
+    const bytes = readFileSync(join(archive, file));
+    bytes[bytes.length - 2] = (bytes[bytes.length - 2] ?? 0) ^ 0x40;
+    writeFileSync(join(archive, file), bytes);
+    expect((await archiveFile(segment, walOf(system), args)).code).toBe(1);
+    expect(readFileSync(join(archive, file)).equals(bytes)).toBe(true);
+  });
+
+  it('leaves nothing behind when it cannot read or write', async () => {
+    expect((await archiveFile(segment, walOf('7000000000000000001'), args)).code).toBe(1);
+    expect(stored()).toEqual([]);
+    const noise = Buffer.concat([walOf(system), randomBytes(200_000)]);
+    const limited = await archiveFile(segment, noise, args, 'trap "" XFSZ; ulimit -f 64; exec /bin/sh "$0" "$@"');
+    expect(limited).toMatchObject({ code: 1, stderr: expect.stringContaining('cannot be written') });
+    expect(stored()).toEqual([]);
+    expect((await archiveFile(segment, noise, args)).code).toBe(0);
+    expect(unpacked().equals(noise)).toBe(true);
+  });
+
+  it('stores plainly when the program is gone', async () => {
+    expect((await archiveFile(segment, walOf(system), [id, system, `${folder}/${program}`])).code).toBe(0);
+    expect(stored()).toEqual([segment]);
   });
 });

@@ -1,8 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -109,5 +119,81 @@ describe('restore-wal', () => {
     writeFileSync(join(archive, segment), 'first');
     expect((await fetch(archive, second)).status).toBe(0);
     expect(readFileSync(target(), 'utf8')).toBe('first');
+  });
+
+  describe.each([
+    ['zstd', '.zst'],
+    ['lz4', '.lz4'],
+    ['gzip', '.gz'],
+  ])('of what %s has compressed', (program, suffix) => {
+    const file = (): string => join(archive, `${segment}${suffix}`);
+    const put = (content: Buffer): void =>
+      writeFileSync(file(), execFileSync(program, ['-c', '-q'], { input: content }));
+
+    it('gives back the same bytes, and leaves nothing beside them', async () => {
+      const content = randomBytes(100_000);
+      put(content);
+      expect(await fetch(archive)).toEqual({ status: 0, said: '' });
+      expect(readFileSync(target()).equals(content)).toBe(true);
+      expect(readdirSync(join(data, 'pg_wal'))).toEqual(['RECOVERYXLOG']);
+    });
+
+    it('follows a link to it', async () => {
+      put(Buffer.from('compressed'));
+      renameSync(file(), join(archive, 'elsewhere'));
+      symlinkSync(join(archive, 'elsewhere'), file());
+      expect((await fetch(archive)).status).toBe(0);
+      expect(readFileSync(target(), 'utf8')).toBe('compressed');
+    });
+
+    it('finds it in a later folder, beside others that are plain', async () => {
+      const second = join(archive, 'second');
+      mkdirSync(second);
+      put(Buffer.from('compressed'));
+      expect((await fetch(second, archive)).status).toBe(0);
+      expect(readFileSync(target(), 'utf8')).toBe('compressed');
+      writeFileSync(join(second, segment), 'plain');
+      expect((await fetch(second, archive)).status).toBe(0);
+      expect(readFileSync(target(), 'utf8')).toBe('plain');
+    });
+
+    it('says 126, and names the file, when it is damaged or cut short; nothing is left', async () => {
+      put(randomBytes(100_000));
+      const whole = readFileSync(file());
+      const harmed = Buffer.from(whole);
+      harmed[50_000] = (harmed[50_000] ?? 0) ^ 0x40;
+      for (const content of [harmed, whole.subarray(0, 50_000), Buffer.alloc(0)]) {
+        writeFileSync(file(), content);
+        const { status, said } = await fetch(archive);
+        expect([content.length, status]).toEqual([content.length, 126]);
+        expect(said).toContain(`${file()} cannot be read`);
+        expect(readdirSync(join(data, 'pg_wal'))).toEqual([]);
+      }
+    });
+
+    it('says 126, and why, when the program is not there', async () => {
+      put(Buffer.from('compressed'));
+      const without = join(data, '..', 'bin');
+      mkdirSync(without);
+      for (const name of ['rm', 'ls']) symlinkSync(`/bin/${name}`, join(without, name));
+      // The script's own folders are replaced by one that has all it needs but the program.
+      const script = readFileSync(join(templates, 'restore-wal.sh'), 'utf8').replace(
+        /^PATH=.*$/m,
+        `PATH='${without.replaceAll("'", `'\\''`)}'`,
+      );
+      writeFileSync(join(without, 'restore-wal'), script);
+      const child = spawn('/bin/sh', [join(without, 'restore-wal'), segment, 'pg_wal/RECOVERYXLOG', archive], {
+        cwd: data,
+      });
+      let said = '';
+      child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+      expect((await once(child, 'close'))[0]).toBe(126);
+      expect(said).toContain(`${program} is not installed`);
+    });
+
+    it('says 126 when it is a link that leads nowhere', async () => {
+      symlinkSync(join(archive, 'gone'), file());
+      expect((await fetch(archive)).status).toBe(126);
+    });
   });
 });
