@@ -129,11 +129,11 @@ describe('a damaged backup', () => {
     for (const [index, name] of needed.slice(0, -1).entries()) {
       for (const [harm, damage] of Object.entries(harms)) {
         const verified = await verifyWith(join(wal, name), damage);
-        expect([name, harm, verified.code, verified.stdout.includes(name)]).toEqual([name, harm, 7, true]);
+        expect([name, harm, verified.code, verified.stdout.includes(name.slice(0, 24))]).toEqual([name, harm, 7, true]);
       }
       await swapped(join(wal, name), join(wal, needed[index + 1] ?? ''), async () => {
         const verified = await verifyWith(join(base, 'backup_manifest'), () => undefined);
-        expect([name, verified.code, verified.stdout.includes(name)]).toEqual([name, 7, true]);
+        expect([name, verified.code, verified.stdout.includes(name.slice(0, 24))]).toEqual([name, 7, true]);
       });
     }
   });

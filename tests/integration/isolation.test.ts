@@ -128,7 +128,7 @@ describe('a test restore beside the live server', () => {
     expect(before.archive.filter((line) => !after.includes(line))).toEqual([]);
     // What is new there is the living server's next segments, of its own timeline.
     const added = after.filter((line) => !before.archive.includes(line)).map((line) => line.split(' ')[0] ?? '');
-    expect(added.filter((name) => !/^00000001[0-9A-F]{16}$/.test(name))).toEqual([]);
+    expect(added.filter((name) => !/^00000001[0-9A-F]{16}\.zst$/.test(name))).toEqual([]);
     const log = readdirSync(join(instance, 'log')).map((name) => readFileSync(join(instance, 'log', name), 'utf8'));
     expect(/archive recovery|selected new timeline/.exec(log.join(''))).toBeNull();
     const writers = new Set([...log.join('').matchAll(/ \[(\d+)\] /g)].map((match) => Number(match[1])));
