@@ -50,7 +50,7 @@ async function archiveSegment(): Promise<void> {
     'shop',
     "select pg_logical_emit_message(false, 'test', 'more'), pg_walfile_name(pg_switch_wal()) as name",
   );
-  const there = () => (readdirSync(wal).includes(row?.name ?? '?') ? true : undefined);
+  const there = () => (readdirSync(wal).includes(`${row?.name}.zst`) ? true : undefined);
   expect(await poll(there, { signal, timeoutMs: 90_000, maxMs: 100 })).toBe(true);
 }
 
