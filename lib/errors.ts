@@ -33,6 +33,7 @@ export const errorRegistry = {
   INSTANCE_BROKEN: exitStatus.failed,
   INSTANCE_NOT_RUNNING: exitStatus.notRunning,
   NO_POSTGRES: exitStatus.failed,
+  NO_PG_DUMP: exitStatus.failed,
   NO_SCHEDULER: exitStatus.failed,
   NO_PGBOUNCER: exitStatus.failed,
   NO_POOLER: exitStatus.failed,

@@ -28,6 +28,14 @@ const stepSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('claim'), instance: z.string() }),
   /** A pooler was being made, changed or ended: let it be as the instance's record says. */
   z.object({ kind: z.literal('pooler'), instance: z.string() }),
+  /** A database is restored under another name, to take the place of one: drop it, and let the one keep its name. */
+  z.object({
+    kind: z.literal('database'),
+    instance: z.string(),
+    name: z.string(),
+    fresh: z.string(),
+    aside: z.string().nullable(),
+  }),
   /** A running instance was stopped: start it again. */
   z.object({ kind: z.literal('stopped'), instance: z.string() }),
 ]);

@@ -14,6 +14,7 @@ import type { Operation } from './operation.ts';
 import { livePostmaster } from './postgres/postmaster.ts';
 import { matchRecord } from './pooler/change.ts';
 import { stopServer } from './postgres/server.ts';
+import { undoSwap } from './backups/dumps/swap.ts';
 import { archiveFolderOf } from './backups/repository.ts';
 
 type Recovering = Pick<Operation, 'places' | 'leases' | 'task'>;
@@ -100,6 +101,8 @@ export async function undoStep({ places, leases, task }: Recovering, step: UndoS
       if (postmaster) await stopServer(postmaster.pid, 'fast', 60_000, new AbortController().signal);
       return;
     }
+    case 'database':
+      return await undoSwap({ places, task }, step);
     case 'stopped': {
       const name = parseName(step.instance);
       const record = readRecord(places, name);

@@ -1,26 +1,32 @@
 import { type Backup, backupFields, parseBackupId, readBackup } from '../backups/catalogue.ts';
+import { type DumpType, dumpTypes } from '../backups/dumps/catalogue.ts';
 import { codecs, type Codec } from '../postgres/codecs.ts';
 import { withSlot } from '../backups/slots.ts';
 import { takeBackup, timestampId } from '../backups/take.ts';
 import { assertProven, verifyBackup } from '../backups/verify.ts';
 import { AppError } from '../errors.ts';
 import { humanBytes } from '../tuning/sizes.ts';
+import { sqlName } from '../databases/names.ts';
 import { type Context, instanceAction } from './action.ts';
+import { backupDump, refuseOptions } from './backup-dump.ts';
 import { hadFinished, installationOf, openRunning, pingOption } from './shared.ts';
 import { measured, readVerifyOptions, verifyDetails, verifyOptions } from './verify-options.ts';
 
 export const backup = instanceAction({
   name: 'backup',
   summary: 'take a base backup and prove it by a test restore',
-  details: `The backup is taken while the server works. Then a server is started from it beside the living one, recovered, and asked; only that makes it "verified". One that fails is kept for inspection, and the exit status is 7.\n\n${verifyDetails}`,
+  details: `The backup is taken while the server works. Then a server is started from it beside the living one, recovered, and asked; only that makes it "verified". One that fails is kept for inspection, and the exit status is 7.\n\nWith another --backup-type than full, the databases are dumped by pg_dump with the roles (schema: definitions alone; data: rows alone; dump: both), and proven by restoring them into an empty server and counting. A dump leads to its own moment alone: only base backups protect an instance. The database postgres is in none.\n\n${verifyDetails}`,
   examples: [
     ['./manage.ts --action backup --instance client-a', 'take and prove'],
     ['./manage.ts backup all --quiet', 'for cron: silent unless something fails'],
     ['./manage.ts backup client-a --no-verify', 'take it only; prove it later with verify-backup'],
     ['./manage.ts backup client-a --verify-sql sums.sql', 'and ask your own invariants of the test restore'],
+    ['./manage.ts backup client-a --backup-type dump', 'its databases and roles as a logical dump'],
   ],
   options: {
     'backup-name': { type: 'string', alias: 'b', describe: 'its name (default: the time, as 20261121T101500Z)' },
+    'backup-type': { type: 'string', choices: ['full', ...dumpTypes], describe: 'full (default) is a base backup' },
+    database: { type: 'string', alias: 'd', describe: 'dump this one alone (not with full)' },
     label: { type: 'string', describe: 'a note kept with it' },
     compress: {
       type: 'string',
@@ -37,7 +43,11 @@ export const backup = instanceAction({
   pings: true,
   lock: 'shared',
   changes: true,
-  check({ 'backup-name': id, 'max-rate': rate }) {
+  check(given) {
+    const { 'backup-name': id, 'max-rate': rate, 'backup-type': type = 'full', database } = given;
+    if (type === 'full') refuseOptions(given, ['database'], 'is for dumps: a base backup has all databases');
+    else refuseOptions(given, ['compress', 'max-rate', 'level', 'verify-sql'], 'is for base backups');
+    if (database !== undefined) sqlName('database', database);
     if (id !== undefined) parseBackupId(id);
     if (rate !== undefined) parseRate(rate);
   },
@@ -46,11 +56,16 @@ export const backup = instanceAction({
     const id = given['backup-name'] === undefined ? timestampId() : parseBackupId(given['backup-name']);
     const how = readVerifyOptions(context, given);
     if (context.dryRun) return { data: { id }, text: [{ line: `would take backup ${id} of ${name}` }] };
-    const installation = await installationOf(context, record);
     const verify = given.verify !== false;
+    const { 'backup-type': type = 'full', database, label } = given;
+    if (type !== 'full') {
+      const wish = { id, type: type as DumpType, database, label, pinned: given.pin === true, verify };
+      return await oneAtATime(context, record.name, async () => await backupDump(context, record, wish));
+    }
+    const installation = await installationOf(context, record);
     const options = {
       id,
-      label: given.label,
+      label,
       maxRate: given['max-rate'],
       verify,
       codec: given.compress as Codec | undefined,

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import { describeAlarm, readAlarm } from '../backups/alarm.ts';
 import { listBackups } from '../backups/catalogue.ts';
-import { leftoverFolders, removeBackup, removeWal } from '../backups/removal.ts';
+import { leftoverDumps, listDumps } from '../backups/dumps/catalogue.ts';
+import { planDumpRetention } from '../backups/dumps/retention.ts';
+import { leftoverFolders, removeBackup, removeDump, removeWal } from '../backups/removal.ts';
 import { recoveringFrom } from '../backups/recovering.ts';
 import { archiveFolderOf, archiveOwner, requireRepositoryName } from '../backups/repository.ts';
-import { planRetention, type RetentionPlan } from '../backups/retention.ts';
+import { planRetention, type RetentionPlan, type Verdict } from '../backups/retention.ts';
 import { readArchive } from '../backups/wal-check.ts';
 import { AppError } from '../errors.ts';
 import { nowMs } from '../host/clock.ts';
@@ -23,7 +25,7 @@ export const cleanupBackups = instanceAction({
   name: 'cleanup-backups',
   summary: 'remove backups and WAL that no rule keeps',
   details:
-    'Keeps what either rule keeps, every pinned backup, the newest verified one and all that is newer; of the WAL, everything from the oldest kept backup on. While nothing is verified, or while a damage alarm stands, nothing is removed.',
+    'Base backups and each type of dump are judged apart. Keeps what either rule keeps, every pinned backup, the newest verified one and all that is newer; of the WAL, everything from the oldest kept backup on. While nothing is verified, or while a damage alarm stands, nothing is removed.',
   examples: [
     ['./manage.ts cleanup-backups client-a --retention-days 14 --dry-run', 'what would go, and why'],
     ['./manage.ts cleanup-backups all --keep 7 --yes --quiet', 'for cron'],
@@ -47,10 +49,14 @@ export const cleanupBackups = instanceAction({
     const standstill = whyStandstill(context, name, folder);
     if (standstill !== undefined && !context.dryRun) throw standstill;
     const plan = planFor(context, name, policy, standstill?.message);
-    const leftovers = standstill === undefined ? leftoverFolders(context, name) : [];
+    const unfinished = [...leftoverFolders(context, name), ...leftoverDumps(places, name)];
+    const leftovers = standstill === undefined ? unfinished : [];
     if (!context.dryRun) {
       for (const { id, kept } of plan.verdicts) {
         if (!kept) await task.step(`remove ${id}`, async () => await removeBackup(context, name, id, false));
+      }
+      for (const { id, kept } of plan.dumps) {
+        if (!kept) await task.step(`remove ${id}`, async () => await removeDump(context, name, id, false));
       }
       for (const left of leftovers) await removeFolder(left);
     }
@@ -76,13 +82,18 @@ function whyStandstill({ places }: Context, name: InstanceName, archive: string)
   });
 }
 
+interface Plan extends RetentionPlan {
+  dumps: Verdict[];
+}
+
 function planFor(
   { places }: Context,
   name: InstanceName,
   policy: Parameters<typeof planRetention>[1],
   frozen: string | undefined,
-): RetentionPlan {
+): Plan {
   const backups = listBackups(places, name);
+  const dumps = listDumps(places, name);
   const folder = archiveFolderOf(places, name);
   const facts = {
     backups,
@@ -93,7 +104,7 @@ function planFor(
     nowMs: nowMs(),
     frozen,
   };
-  return planRetention(facts, policy);
+  return { ...planRetention(facts, policy), dumps: planDumpRetention({ ...facts, dumps }, policy) };
 }
 
 function sizeOf(folder: string, names: readonly string[]): number {
@@ -102,9 +113,10 @@ function sizeOf(folder: string, names: readonly string[]): number {
 
 function outcome(
   name: InstanceName,
-  { verdicts, wal }: RetentionPlan,
+  { verdicts: bases, dumps, wal }: Plan,
   { walBytes, leftovers, dryRun }: { walBytes: number; leftovers: string[]; dryRun: boolean },
 ): Outcome {
+  const verdicts = [...bases, ...dumps];
   const pick = (wanted: boolean) =>
     verdicts.filter(({ kept }) => kept === wanted).map(({ id, reasons }) => ({ id, reasons }));
   const [kept, removed] = [pick(true), pick(false)];

@@ -1,11 +1,13 @@
 import { backupFields, type Backup, listBackups, requireBackup } from '../backups/catalogue.ts';
-import { removeBackup } from '../backups/removal.ts';
+import { type Dump, dumpFields, findDump, listDumps } from '../backups/dumps/catalogue.ts';
+import { removeBackup, removeDump } from '../backups/removal.ts';
 import { archiveOfBackup, requireRepositoryName } from '../backups/repository.ts';
 import { newestProven } from '../backups/retention.ts';
 import { readArchive } from '../backups/wal-check.ts';
 import { AppError } from '../errors.ts';
+import type { InstanceName } from '../instances/names.ts';
 import { humanBytes } from '../tuning/sizes.ts';
-import { type Context, instanceAction } from './action.ts';
+import { type Context, instanceAction, type Outcome } from './action.ts';
 import { hadFinished } from './shared.ts';
 
 export const deleteBackup = instanceAction({
@@ -33,11 +35,13 @@ export const deleteBackup = instanceAction({
     const name = requireRepositoryName(places, instance);
     const id = given['backup-name'] ?? '';
     const backups = listBackups(places, name);
+    const dump = findDump(places, name, id);
+    if (dump !== undefined) return await deleteDump(context, name, dump, given.force === true);
     if (hadFinished(context, 'delete-backup') && !backups.some((one) => one.id === id)) {
       return { data: { name, id }, text: [{ line: `${name}: backup ${id} is removed` }] };
     }
     const backup = requireBackup(places, name, id);
-    if (given.force !== true) assertDispensable(places, backup, backups);
+    if (given.force !== true) assertDispensable(backup, newestVerified(places, backup, backups));
     const size = humanBytes(backup.sizeBytes);
     if (context.dryRun) return { data: backupFields(backup), text: [{ line: `would remove backup ${id} (${size})` }] };
     await removeBackup(context, name, id, true);
@@ -45,13 +49,29 @@ export const deleteBackup = instanceAction({
   },
 });
 
-/** @throws BACKUP_NEEDED */
-function assertDispensable(places: Context['places'], backup: Backup, backups: readonly Backup[]): void {
-  const { id, instance, segmentBytes } = backup;
+async function deleteDump(context: Context, name: InstanceName, dump: Dump, force: boolean): Promise<Outcome> {
+  const { id, type } = dump;
+  const same = listDumps(context.places, name).filter((one) => one.type === type);
+  const own = same.filter(({ instance }) => instance.id === dump.instance.id);
+  if (!force) assertDispensable(dump, own.findLast(({ state }) => state === 'verified')?.id);
+  const what = `${type} ${id} (${humanBytes(dump.sizeBytes)})`;
+  if (context.dryRun) return { data: dumpFields(dump), text: [{ line: `would remove ${what}` }] };
+  await removeDump(context, name, id, true);
+  return { data: dumpFields(dump), text: [{ line: `${name}: ${what} is removed` }] };
+}
+
+/** The newest verified backup of the same instance, if there is one. */
+function newestVerified(places: Context['places'], backup: Backup, backups: readonly Backup[]): string | undefined {
+  const { instance, segmentBytes } = backup;
   const own = backups.filter((one) => one.instance.id === instance.id);
   const archive = readArchive(archiveOfBackup(places, instance.name, instance.id), segmentBytes);
-  const proven = newestProven(own, archive) ?? own.findLast(({ state }) => state === 'verified');
-  const why = backup.pinned ? 'is pinned' : proven?.id === id ? 'is the newest verified one' : undefined;
+  return (newestProven(own, archive) ?? own.findLast(({ state }) => state === 'verified'))?.id;
+}
+
+/** @throws BACKUP_NEEDED */
+function assertDispensable(backup: Pick<Backup, 'id' | 'pinned' | 'instance'>, provenId: string | undefined): void {
+  const { id, instance } = backup;
+  const why = backup.pinned ? 'is pinned' : provenId === id ? 'is the newest verified one' : undefined;
   if (why === undefined) return;
   throw new AppError('BACKUP_NEEDED', `backup ${id} of ${instance.name} ${why}`, {
     hint: backup.pinned

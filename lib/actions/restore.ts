@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Backup } from '../backups/catalogue.ts';
 import { chooseRestore, readPresent } from '../backups/choose-restore.ts';
+import { findDump } from '../backups/dumps/catalogue.ts';
 import { archiveFolderOf, prepareArchive } from '../backups/repository.ts';
 import { type Restored, restoreInstance } from '../backups/restore.ts';
 import type { RestorePlan } from '../backups/restore-plan.ts';
@@ -17,6 +18,8 @@ import { summarize } from '../instances/summary.ts';
 import { startPooler } from '../pooler/pooler.ts';
 import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
 import { type Context, instanceAction, type Outcome, type Values } from './action.ts';
+import { refuseOptions } from './backup-dump.ts';
+import { restoreDump } from './restore-dump.ts';
 import { describePlan } from './restore-text.ts';
 import { defaultTimeoutMs, hadFinished, installationOf, summaryOutcome } from './shared.ts';
 import { tuningOptions } from './tuning-wishes.ts';
@@ -49,7 +52,7 @@ export const restore = instanceAction({
   name: 'restore',
   summary: 'bring an instance back, in place or beside',
   details:
-    'In place, the old data goes to quarantine, and comes back by itself when the restored server does not answer. Without a target it goes to the newest transaction there is; where WAL is known to be missing on the way, it refuses. The repository alone is enough: the instance need not exist any more.',
+    "In place, the old data goes to quarantine, and comes back by itself when the restored server does not answer. Without a target it goes to the newest transaction there is; where WAL is known to be missing on the way, it refuses. The repository alone is enough: the instance need not exist any more.\n\nA logical dump is named by --backup-name. In place, the instance goes on running: each database is restored under another name and then takes the old one's place, which is renamed and kept; rows alone (data) go into empty tables. Roles that are there stay as they are. With --as, a new instance is made with its roles and databases.",
   examples: [
     ['./manage.ts restore client-a --to-time 2026-11-20T10:42:00Z', 'back to yesterday, 10:42'],
     ['./manage.ts restore client-a --as client-a-copy', 'a new instance beside it, from the newest backup'],
@@ -62,8 +65,10 @@ export const restore = instanceAction({
   check: checkGiven,
   subject: (name, given) => (given.as === undefined ? name : parseName(given.as)),
   confirm: (name, given) =>
-    given.as === undefined ? `This replaces the data of ${name}; the present data goes to quarantine` : undefined,
-  run: restoreSelected,
+    given.as === undefined
+      ? `This replaces the data of ${name}; the present data goes to quarantine, or beside where a dump is restored`
+      : undefined,
+  run: restoreGiven,
 });
 
 export function checkGiven(given: Given): void {
@@ -71,6 +76,19 @@ export function checkGiven(given: Given): void {
   targetOf(given);
   if (given['port-range'] !== undefined) parseRange(given['port-range']);
   if (given.port !== undefined && given.port !== 'auto') parsePort(given.port);
+}
+
+async function restoreGiven(context: Context, name: InstanceName, given: Given): Promise<Outcome> {
+  const id = given['backup-name'];
+  const dump = id === undefined ? undefined : findDump(context.places, name, id);
+  if (dump === undefined) return await restoreSelected(context, name, given);
+  refuseOptions(
+    given,
+    ['to', 'to-time', 'to-lsn', 'to-name', 'to-xid', 'timeline'],
+    `is for base backups: ${dump.type} ${dump.id} leads to its own moment alone`,
+  );
+  const beside = given.as === undefined ? undefined : parseName(given.as);
+  return await restoreDump(context, name, dump, { beside, port: given.port, 'port-range': given['port-range'] });
 }
 
 /** Also what `clone` does. */

@@ -1,7 +1,10 @@
 import { backupFields, requireBackup } from '../backups/catalogue.ts';
+import { type Dump, dumpFields, findDump } from '../backups/dumps/catalogue.ts';
+import { assertDumpProven, verifyDump } from '../backups/dumps/verify.ts';
 import { withSlot } from '../backups/slots.ts';
 import { assertProven, verifyBackup as prove } from '../backups/verify.ts';
-import { instanceAction } from './action.ts';
+import { type Context, instanceAction, type Outcome } from './action.ts';
+import { dumpMeasured, refuseOptions } from './backup-dump.ts';
 import { installationOf } from './shared.ts';
 import { checkTable, measured, readVerifyOptions, verifyDetails, verifyOptions } from './verify-options.ts';
 
@@ -15,13 +18,18 @@ export const verifyBackup = instanceAction({
     ['./manage.ts verify-backup client-a --level full', 'and the archive, to its end'],
   ],
   options: {
-    'backup-name': { type: 'string', alias: 'b', describe: 'which one (default: latest)' },
+    'backup-name': { type: 'string', alias: 'b', describe: 'which one (default: the newest base backup)' },
     ...verifyOptions,
   },
   target: 'either',
   lock: 'shared',
   changes: true,
   async run(context, name, given) {
+    const dump = findDump(context.places, name, given['backup-name'] ?? 'latest');
+    if (dump !== undefined) {
+      refuseOptions(given, ['level', 'verify-sql'], 'is for base backups');
+      return await proveDump(context, dump);
+    }
     const backup = requireBackup(context.places, name, given['backup-name'] ?? 'latest');
     const how = readVerifyOptions(context, given);
     if (context.dryRun)
@@ -42,3 +50,13 @@ export const verifyBackup = instanceAction({
     };
   },
 });
+
+async function proveDump(context: Context, dump: Dump): Promise<Outcome> {
+  const { id, type, instance } = dump;
+  if (context.dryRun) return { data: { id }, text: [{ line: `would restore ${id} into an empty server and count` }] };
+  const installation = await installationOf(context, instance);
+  const judged = await withSlot(context, 'verify-backup', async () => await verifyDump(context, installation, dump));
+  assertDumpProven(judged);
+  const line = `${instance.name}: ${type} ${id} is ${judged.state}, ${dumpMeasured(judged)}`;
+  return { data: dumpFields(judged), text: [checkTable(judged.verification?.checks ?? []), { line }] };
+}

@@ -21,7 +21,7 @@ const checkSchema = z.object({
   detail: z.string(),
 });
 
-const verificationSchema = z.object({
+export const verificationSchema = z.object({
   state: z.enum(['verified', 'failed']),
   verifiedAt: z.string(),
   /** How thorough it was; absent for those made before there were levels. */
@@ -35,6 +35,8 @@ const verificationSchema = z.object({
   recoveredToLsn: z.string().nullable(),
   checks: z.array(checkSchema),
 });
+
+export const storedFileSchema = z.object({ name: z.string(), sizeBytes: z.number(), sha256: z.string() });
 
 const backupSchema = z.object({
   schema: z.literal(1),
@@ -61,7 +63,7 @@ const backupSchema = z.object({
   /** What each database's catalogue held, and which extensions. */
   census: z.array(censusSchema).optional(),
   /** What is stored, with the hash of each file as it was when the backup was taken. */
-  files: z.array(z.object({ name: z.string(), sizeBytes: z.number(), sha256: z.string() })),
+  files: z.array(storedFileSchema),
   /** The instance as it was, so that it can be brought back without its folder. */
   instance: recordSchema,
   verification: verificationSchema.nullable(),
@@ -147,6 +149,7 @@ export function backupFields(backup: Backup) {
   } = backup;
   return {
     id,
+    type: 'full' as const,
     state,
     startedAt,
     finishedAt,

@@ -30,7 +30,16 @@ export interface Isolated {
  * every file in the backup, postgresql.auto.conf included.
  */
 export function isolation(place: Isolated): Overrides {
-  const { major, scratch, data, socket } = place;
+  return { ...apart(place), ...recovery(place) };
+}
+
+/** The same for a server with nothing to recover. */
+export function apart({
+  major,
+  scratch,
+  data,
+  socket,
+}: Pick<Isolated, 'major' | 'scratch' | 'data' | 'socket'>): Overrides {
   const access = join(scratch, 'pg_hba.conf');
   // Whoever gets to the socket is the owner.
   writeFileForGood(access, 'local all all trust\n');
@@ -51,7 +60,6 @@ export function isolation(place: Isolated): Overrides {
     ssl: 'off',
     ...(major < 15 ? { stats_temp_directory: 'pg_stat_tmp' } : {}),
     ...outward(major),
-    ...recovery(place),
     ...frugal,
   };
 }

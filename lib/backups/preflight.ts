@@ -94,7 +94,8 @@ async function readFacts(client: Client): Promise<Facts> {
   return facts;
 }
 
-function assertArchive(places: Places, { name, id }: InstanceRecord): void {
+/** @throws BACKUP_FAILED when the instance's place in the repository is gone, or is another's */
+export function assertArchive(places: Places, { name, id }: InstanceRecord): void {
   const archive = archiveFolderOf(places, name);
   if (!isFolder(archive)) {
     throw new AppError('BACKUP_FAILED', `the archive folder ${archive} is missing`, {
@@ -108,8 +109,8 @@ function assertArchive(places: Places, { name, id }: InstanceRecord): void {
   });
 }
 
-/** Databases compress to a third and better; less room than that is surely too little. A test restore is as large as the data. */
-function assertRoom({ repository, root, scratch }: Places, bytes: number, verify: boolean): void {
+/** Databases compress to a third and better; less room than that is surely too little. A test restore is as large as the data. @throws DISK_SPACE */
+export function assertRoom({ repository, root, scratch }: Places, bytes: number, verify: boolean): void {
   const stored = bytes / 3;
   const free = freeBytes(repository);
   if (free < stored) {

@@ -4,8 +4,8 @@ import { removeFile, removeFolder } from '../host/folders.ts';
 import { moveForGood, syncFolder } from '../host/for-good.ts';
 import type { InstanceName } from '../instances/names.ts';
 import type { Operation } from '../operation.ts';
-import { backupFolder, stagingFolder, unfinishedBackups } from './catalogue.ts';
-import { baseFolderOf } from './repository.ts';
+import { stagingFolder, unfinishedBackups } from './catalogue.ts';
+import { baseFolderOf, dumpsFolderOf } from './repository.ts';
 
 const removingPattern = /^\.(.+)\.removing$/;
 
@@ -19,9 +19,23 @@ export async function removeBackup(
   id: string,
   only: boolean,
 ): Promise<void> {
-  const doomed = join(baseFolderOf(places, name), `.${id}.removing`);
+  await removeFrom(journal, baseFolderOf(places, name), id, only);
+}
+
+/** As `removeBackup`, of a logical dump. */
+export async function removeDump(
+  { places, journal }: Operation,
+  name: InstanceName,
+  id: string,
+  only: boolean,
+): Promise<void> {
+  await removeFrom(journal, dumpsFolderOf(places, name), id, only);
+}
+
+async function removeFrom(journal: Operation['journal'], folder: string, id: string, only: boolean): Promise<void> {
+  const doomed = join(folder, `.${id}.removing`);
   journal.intend({ kind: 'folder', path: doomed });
-  moveForGood(backupFolder(places, name, id), doomed);
+  moveForGood(join(folder, id), doomed);
   if (only) journal.settle({ kind: 'folder', path: doomed });
   await removeFolder(doomed);
 }

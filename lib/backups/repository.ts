@@ -20,6 +20,11 @@ export function baseFolderOf({ repository }: Places, name: InstanceName): string
   return join(repository, name, 'base');
 }
 
+/** Holds the logical dumps of an instance, a folder each. */
+export function dumpsFolderOf({ repository }: Places, name: InstanceName): string {
+  return join(repository, name, 'dumps');
+}
+
 /** The archive with the WAL of a backup: the present one, or the one put aside when another instance took the name. */
 export function archiveOfBackup(places: Places, name: InstanceName, instanceId: string): string {
   const present = archiveFolderOf(places, name);

@@ -7,9 +7,13 @@ import { findDamaged, findGaps, readArchive } from './wal-check.ts';
 
 /** Are the stored bytes still those that the backup was made of? */
 export async function checkStoredFiles({ places }: Pick<Operation, 'places'>, backup: Backup): Promise<Check> {
-  const folder = backupFolder(places, backup.instance.name, backup.id);
+  return await compareFiles(backupFolder(places, backup.instance.name, backup.id), backup.files);
+}
+
+/** Compares the files in a folder with what was written down of them. */
+export async function compareFiles(folder: string, files: Backup['files']): Promise<Check> {
   const damaged: string[] = [];
-  for (const { name, sizeBytes, sha256: hash } of backup.files) {
+  for (const { name, sizeBytes, sha256: hash } of files) {
     const file = join(folder, name);
     const size = fileSize(file);
     if (size === undefined) damaged.push(`${name} is missing`);
@@ -19,7 +23,7 @@ export async function checkStoredFiles({ places }: Pick<Operation, 'places'>, ba
   return {
     name: 'stored files',
     ok: damaged.length === 0,
-    detail: damaged.join('; ') || `${backup.files.length} files, hashes agree`,
+    detail: damaged.join('; ') || `${files.length} files, hashes agree`,
   };
 }
 

@@ -198,7 +198,8 @@ function keepInstanceFiles({ places }: Operation, record: InstanceRecord, stagin
   syncFolder(kept);
 }
 
-async function describeFiles(folder: string): Promise<Backup['files']> {
+/** What is stored in a backup's folder, with the hash of each file. */
+export async function describeFiles(folder: string): Promise<Backup['files']> {
   const files: Backup['files'] = [];
   for (const name of storedNames(folder)) {
     files.push({ name, sizeBytes: fileSize(join(folder, name)) ?? 0, sha256: await sha256(join(folder, name)) });

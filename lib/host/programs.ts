@@ -172,7 +172,8 @@ export function findProgram(name: string): string | undefined {
   return folders.map((folder) => `${folder}/${name}`).find(isProgram);
 }
 
-function isProgram(path: string): boolean {
+/** Whether a file is there that may be run. */
+export function isProgram(path: string): boolean {
   try {
     const { mode } = statSync(path);
     return (mode & 0o111) !== 0;

@@ -1,0 +1,53 @@
+import { join } from 'node:path';
+import { readText } from '../../host/files.ts';
+import { ensureFolder } from '../../host/folders.ts';
+import { type DumpPrograms, restoreDatabase } from '../../postgres/dump.ts';
+import { type Client, type ConnectOptions, identifier, literal, withClient } from '../../postgres/sql.ts';
+import type { Task } from '../../task.ts';
+import type { Dump, DumpedDatabase } from './catalogue.ts';
+import { applyRoles, planRoles, type PresentRoles } from './roles.ts';
+
+export interface Filling {
+  programs: DumpPrograms;
+  /** Where the dump's files are. */
+  folder: string;
+  /** A superuser's way to the server, in the database `postgres`. */
+  server: ConnectOptions;
+  /** Holds tablespaces that the server has not. */
+  tablespaces: string;
+}
+
+/** Makes what the databases of a dump need: its roles, and tablespaces of the names it knows. @throws the driver's error */
+export async function prepareServer(dump: Dump, filling: Filling, roles: PresentRoles): Promise<void> {
+  const script = readText(join(filling.folder, dump.rolesFile)) ?? '';
+  await withClient(filling.server, async (client) => {
+    await applyRoles(client, planRoles(script, roles));
+    await makeTablespaces(client, dump.tablespaces, filling.tablespaces);
+  });
+}
+
+async function makeTablespaces(client: Client, names: readonly string[], folder: string): Promise<void> {
+  const { rows } = await client.query<{ name: string }>('select spcname as name from pg_tablespace');
+  for (const name of names.filter((one) => !rows.some((row) => row.name === one))) {
+    const location = join(folder, encodeURIComponent(name));
+    ensureFolder(location);
+    await client.query(`create tablespace ${identifier(name)} location ${literal(location)}`);
+  }
+}
+
+/** Makes one database of a dump on a server that has none of this name. @throws PROGRAM_FAILED */
+export async function makeDatabase(
+  task: Task,
+  dump: Dump,
+  { programs, folder, server }: Filling,
+  { name, file, schemaFile }: DumpedDatabase,
+): Promise<void> {
+  const { signal } = task;
+  await task.step(`restore ${name}`, async () => {
+    const made = { file: join(folder, schemaFile ?? file), database: undefined, part: 'all', atomic: false } as const;
+    await restoreDatabase(programs, server, made, signal);
+    if (dump.type !== 'data') return;
+    const rows = { file: join(folder, file), database: name, part: 'data', atomic: true } as const;
+    await restoreDatabase(programs, server, rows, signal);
+  });
+}
