@@ -155,6 +155,7 @@ const ourPrograms = new Set([
   'pg_basebackup',
   'pg_verifybackup',
   'pg_waldump',
+  'pg_dump',
   'pgbouncer',
   'tar',
   'zstd',

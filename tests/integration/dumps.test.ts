@@ -2,6 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { processesOn } from '../../lib/host/processes.ts';
+import { poll } from '../../lib/host/wait.ts';
 import { dataOf } from '../helpers/answer.ts';
 import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
 import { addressOf, query, serverProgram, superQuery } from '../helpers/database.ts';
@@ -57,6 +60,12 @@ async function schemaOf(name: string, database: string, ...args: string[]): Prom
 
 const count = async (name: string, table: string): Promise<number> =>
   (await superQuery<{ n: number }>(sandbox, name, `select count(*)::int as n from ${table}`, 'shop'))[0]?.n ?? -1;
+
+/** Those that let somebody in. */
+async function databases(): Promise<string[]> {
+  const sql = 'select datname as name from pg_database where datallowconn order by 1';
+  return (await superQuery<{ name: string }>(sandbox, 'shop', sql)).map(({ name }) => name);
+}
 
 describe('a dump', () => {
   let before: string[];
@@ -115,21 +124,20 @@ describe('a dump', () => {
     expect((await restore('--backup-name', 'd1', '--dry-run')).json().data).toMatchObject({
       databases: ['shop', 'till=1'],
     });
-    const { databases } = dataOf(await restore('--backup-name', 'd1')) as {
+    const { databases: swapped } = dataOf(await restore('--backup-name', 'd1')) as {
       databases: { name: string; aside: string }[];
     };
     expect([await schemaOf('shop', 'shop'), await schemaOf('shop', 'till=1')]).toEqual(before);
-    expect(databases[0]?.aside).toMatch(/^shop_before_\d{14}$/);
+    expect(swapped[0]?.aside).toMatch(/^shop_before_\d{14}$/);
     const [left] = await superQuery<{ n: string }>(
       sandbox,
       'shop',
       'select count(*) as n from stock.sales',
-      databases[0]?.aside,
+      swapped[0]?.aside,
     );
     expect(left?.n).toBe('0');
-    const names = await superQuery<{ datname: string }>(sandbox, 'shop', 'select datname from pg_database');
-    expect(names.filter(({ datname }) => datname.includes('restoring'))).toEqual([]);
-    for (const { aside } of databases) {
+    expect((await databases()).filter((name) => name.includes('_restoring_'))).toEqual([]);
+    for (const { aside } of swapped) {
       expect((await sandbox.manage(['drop-db', 'shop', '--database', aside, '--yes'])).code).toBe(0);
     }
   });
@@ -152,11 +160,11 @@ describe('definitions and rows apart', () => {
       code: 'RESTORE_FAILED',
       message: expect.stringContaining('stock.items'),
     });
-    const { databases } = dataOf(await restore('--backup-name', 's1')) as { databases: { aside: string }[] };
+    const replaced = dataOf(await restore('--backup-name', 's1')) as { databases: { aside: string }[] };
     expect(await count('shop', 'stock.items')).toBe(0);
     dataOf(await restore('--backup-name', 'r1'));
     expect([await count('shop', 'stock.items'), await count('shop', 'stock.sales')]).toEqual([1000, 50]);
-    await sandbox.manage(['drop-db', 'shop', '--database', databases[0]?.aside ?? '', '--yes']);
+    await sandbox.manage(['drop-db', 'shop', '--database', replaced.databases[0]?.aside ?? '', '--yes']);
   });
 
   it('refuses rows alone for a new instance, and options of base backups', async () => {
@@ -179,33 +187,65 @@ describe('what goes wrong', () => {
     expect(refused.json().error?.hint).toContain('postgresql-client-');
   });
 
-  it.each([1, 2, 3])('kill -9 after intent %i leaves nothing that the next action does not clear', async (at) => {
-    const env = { PG_MANAGE_TEST_KILL_AT: String(at) };
-    const args = ['backup', 'shop', '--backup-type', 'dump', '--backup-name', 'k1'];
-    expect((await sandbox.manage(args, { env })).code).toBe(137);
-    dataOf(await backup('--backup-type', 'schema', '--backup-name', `after-${at}`, '--no-verify'));
-    const left = readdirSync(dumps, { encoding: 'utf8' }).filter((name) => name.startsWith('.'));
-    expect(left).toEqual([]);
-    await sandbox.manage(['delete-backup', 'shop', '--backup-name', 'k1', '--yes']);
-    await sandbox.manage(['delete-backup', 'shop', '--backup-name', `after-${at}`, '--yes']);
+  it('kill -9 in the middle of it leaves nothing that the next action does not clear', async () => {
+    const { url } = await addressOf(sandbox, 'shop');
+    const holder = new pg.Client({ connectionString: url });
+    await holder.connect();
+    await holder.query('begin; lock table stock.items');
+    const { signal } = new AbortController();
+    try {
+      const running = sandbox.begin(['backup', 'shop', '--backup-type', 'dump', '--backup-name', 'k1']);
+      const waiting = async (): Promise<boolean | undefined> => {
+        const found = await superQuery(
+          sandbox,
+          'shop',
+          `select from pg_stat_activity where application_name = 'pg_dump' and wait_event_type = 'Lock'`,
+        );
+        return found.length > 0 ? true : undefined;
+      };
+      expect(await poll(waiting, { signal, timeoutMs: 60_000 })).toBe(true);
+      process.kill(running.pid, 'SIGKILL');
+      await running.finished;
+      expect(readdirSync(dumps)).toContain('.k1.writing');
+      expect(processesOn(dumps)).toHaveLength(1);
+      // The next action, whatever it is.
+      await sandbox.manage(['restore-point', 'shop', '--name', 'after-the-kill']);
+      expect(readdirSync(dumps)).not.toContain('.k1.writing');
+      expect(processesOn(dumps)).toEqual([]);
+    } finally {
+      await holder.end();
+    }
   });
 
-  it.each([2, 3, 4, 5])(
-    'kill -9 after intent %i of a restore in place leaves the databases as they were',
-    async (at) => {
-      const env = { PG_MANAGE_TEST_KILL_AT: String(at) };
-      await sandbox.manage(['restore', 'shop', '--backup-name', 'd1', '--yes'], { env });
-      await sandbox.manage(['restart', 'shop']);
-      const names = await superQuery<{ datname: string }>(
-        sandbox,
-        'shop',
-        'select datname from pg_database where datallowconn',
-      );
-      const all = names.map(({ datname }) => datname).filter((name) => !name.includes('_before_'));
-      expect(all.sort()).toEqual(['postgres', 'shop', 'template1', 'till=1']);
-      expect(await count('shop', 'stock.items')).toBe(1000);
-    },
-  );
+  it('kill -9 in a restore in place leaves the databases as they were', async () => {
+    // After the first database was restored beside the present one, and before the second is.
+    const env = { PG_MANAGE_TEST_KILL_AT: '4' };
+    expect((await sandbox.manage(['restore', 'shop', '--backup-name', 'd1', '--yes'], { env })).code).toBe(137);
+    expect((await databases()).filter((name) => name.includes('_restoring_'))).toHaveLength(1);
+    await sandbox.manage(['restart', 'shop']);
+    expect(await databases()).toEqual(['postgres', 'shop', 'template1', 'till=1']);
+    expect(await count('shop', 'stock.items')).toBe(1000);
+  });
+
+  it('a kill between the two renames is undone too', async () => {
+    await superQuery(sandbox, 'shop', 'alter database "till=1" rename to till_before');
+    await superQuery(sandbox, 'shop', 'alter database till_before with allow_connections false');
+    await superQuery(sandbox, 'shop', 'create database till_restoring');
+    const swap = { kind: 'database', instance: 'shop', name: 'till=1', fresh: 'till_restoring', aside: 'till_before' };
+    const entry = {
+      schema: 1,
+      id: 'cut',
+      action: 'restore',
+      instance: 'shop',
+      begunAt: '2026-11-22T00:00:00Z',
+      process: { pid: 1, started: 'never', host: 'here' },
+      settled: false,
+      steps: [swap],
+    };
+    writeFileSync(join(sandbox.root, '.pg-manage', 'journal', 'cut.json'), JSON.stringify(entry), { mode: 0o644 });
+    await sandbox.manage(['restart', 'shop']);
+    expect(await databases()).toEqual(['postgres', 'shop', 'template1', 'till=1']);
+  });
 
   it('a flipped byte is found and the file named, by verify-backup and by restore', async () => {
     const file = join(dumps, 's1', 'shop.dump');
