@@ -89,7 +89,7 @@ export const actions = {
   ),
   backup: entry(
     'backups',
-    'take a base backup and prove it by a test restore',
+    'take a backup and prove it by a test restore',
     async () => (await import('./backup.ts')).backup,
   ),
   'list-backups': entry(

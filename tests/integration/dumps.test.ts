@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
@@ -86,6 +86,7 @@ describe('a dump', () => {
       { name: 'database shop', ok: true, detail: expect.stringContaining('1050 rows in 2 tables') },
       { name: 'database till=1', ok: true, detail: expect.stringContaining('0 rows in 1 tables') },
     ]);
+    expect(statSync(join(dumps, 'd1', 'shop.dump')).mode & 0o777).toBe(0o600);
     expect(readFileSync(join(dumps, 'd1', 'roles.sql'), 'utf8')).not.toContain('secret of ann');
     expect(readdirSync(join(sandbox.root, '.pg-manage', 'scratch'))).toEqual([]);
     const { backups } = dataOf(await sandbox.manage(['list-backups', 'shop', '--json']));

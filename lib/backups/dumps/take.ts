@@ -8,7 +8,7 @@ import { asSuperuser } from '../../instances/connection.ts';
 import { instancePaths } from '../../instances/places.ts';
 import type { InstanceRecord } from '../../instances/record.ts';
 import type { Operation } from '../../operation.ts';
-import { dumpDatabase, type DumpPrograms, dumpPrograms, dumpRoles } from '../../postgres/dump.ts';
+import { dumpDatabase, type DumpPrograms, dumpPrograms, dumpRoles, type Part } from '../../postgres/dump.ts';
 import type { Installation } from '../../postgres/installations.ts';
 import { type Client, withClient } from '../../postgres/sql.ts';
 import { humanBytes } from '../../tuning/sizes.ts';
@@ -169,13 +169,12 @@ async function dumpOne(
       // No slash is left in a name that is encoded.
       const file = `${encodeURIComponent(name)}.dump`;
       const schemaFile = `${encodeURIComponent(name)}.schema.dump`;
-      const dump = async (part: 'all' | 'schema' | 'data', into: string): Promise<void> =>
-        await dumpDatabase(
-          programs,
-          server,
-          { database: name, part, snapshot, file: join(staging, into) },
-          task.signal,
-        );
+      const dump = async (part: Part, into: string): Promise<void> => {
+        // pg_dump would leave it to the umask who may read it.
+        writeFileForGood(join(staging, into), '');
+        const options = { database: name, part, snapshot, file: join(staging, into) };
+        await dumpDatabase(programs, server, options, task.signal);
+      };
       await dump(type === 'dump' ? 'all' : type, file);
       if (type === 'data') await dump('schema', schemaFile);
       const census = await countDatabase(client, type !== 'schema');
