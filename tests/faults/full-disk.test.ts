@@ -75,7 +75,7 @@ describe('a disk that is full or cannot be written', () => {
   });
 
   it('holds up the archive only while it lasts: the server goes on, and the archive catches up by itself', async () => {
-    disk = await makeSmallDisk(sandbox, 100);
+    disk = await makeSmallDisk(sandbox, 160);
     const env = { PG_MANAGE_BACKUPS: join(disk.folder, 'backups') };
     dataOf(await disk.manage([...create, '--json'], { env }));
     await disk.fill(gigabyte);
