@@ -41,7 +41,7 @@ export const deleteBackup = instanceAction({
       return { data: { name, id }, text: [{ line: `${name}: backup ${id} is removed` }] };
     }
     const backup = requireBackup(places, name, id);
-    if (given.force !== true) assertDispensable(backup, newestVerified(places, backup, backups));
+    if (given.force !== true) assertDispensable(backup, lastResort(places, backup, backups));
     const size = humanBytes(backup.sizeBytes);
     if (context.dryRun) return { data: backupFields(backup), text: [{ line: `would remove backup ${id} (${size})` }] };
     await removeBackup(context, name, id, true);
@@ -60,18 +60,19 @@ async function deleteDump(context: Context, name: InstanceName, dump: Dump, forc
   return { data: dumpFields(dump), text: [{ line: `${name}: ${what} is removed` }] };
 }
 
-/** The newest verified backup of the same instance, if there is one. */
-function newestVerified(places: Context['places'], backup: Backup, backups: readonly Backup[]): string | undefined {
+/** The newest verified backup of the same instance; while nothing is proven, the newest whole one is all there is. */
+function lastResort(places: Context['places'], backup: Backup, backups: readonly Backup[]): string | undefined {
   const { instance, segmentBytes } = backup;
   const own = backups.filter((one) => one.instance.id === instance.id);
   const archive = readArchive(archiveOfBackup(places, instance.name, instance.id), segmentBytes);
-  return (newestProven(own, archive) ?? own.findLast(({ state }) => state === 'verified'))?.id;
+  const proven = newestProven(own, archive) ?? own.findLast(({ state }) => state === 'verified');
+  return (proven ?? own.findLast(({ state }) => state === 'complete'))?.id;
 }
 
 /** @throws BACKUP_NEEDED */
-function assertDispensable(backup: Pick<Backup, 'id' | 'pinned' | 'instance'>, provenId: string | undefined): void {
+function assertDispensable(backup: Pick<Backup, 'id' | 'pinned' | 'instance'>, neededId: string | undefined): void {
   const { id, instance } = backup;
-  const why = backup.pinned ? 'is pinned' : provenId === id ? 'is the newest verified one' : undefined;
+  const why = backup.pinned ? 'is pinned' : neededId === id ? 'is what a restore would begin from' : undefined;
   if (why === undefined) return;
   throw new AppError('BACKUP_NEEDED', `backup ${id} of ${instance.name} ${why}`, {
     hint: backup.pinned
