@@ -112,7 +112,10 @@ describe('delete-backup', () => {
   it('refuses the only one, proven or not', async () => {
     expect((await sandbox.manage(['backup', 'shop', '--no-verify', '--backup-name', 'only'])).code).toBe(0);
     const refused = (await sandbox.manage(['delete-backup', 'shop', '-b', 'only', '--yes', '--json'])).json();
-    expect(refused.error).toMatchObject({ code: 'BACKUP_NEEDED', message: expect.stringContaining('a restore would begin from') });
+    expect(refused.error).toMatchObject({
+      code: 'BACKUP_NEEDED',
+      message: expect.stringContaining('a restore would begin from'),
+    });
     expect(ids()).toEqual(['only']);
   });
 });
