@@ -3,7 +3,7 @@ import { exists } from '../host/files.ts';
 import { runForCaller } from '../host/foreground.ts';
 import { findProgram } from '../host/programs.ts';
 import { calledByRoot } from '../host/users.ts';
-import { loginEnvironment, loginOf } from '../instances/login.ts';
+import { clientEnvironment } from '../instances/login.ts';
 import { program } from '../postgres/installations.ts';
 import { instanceAction } from './action.ts';
 import { openRunning } from './shared.ts';
@@ -11,10 +11,12 @@ import { openRunning } from './shared.ts';
 export const psql = instanceAction({
   name: 'psql',
   summary: "psql on an instance's database",
-  details: 'Words behind -- go to psql. It runs as you, and its exit status is ours.',
+  details:
+    'Words behind -- go to psql. It runs as you, and its exit status is ours. As postgres, the superuser, it goes through the socket without a password, also when all connections are taken: for root and the account that owns the data.',
   examples: [
     ['./manage.ts --action psql --instance client-a', 'a session'],
     ["./manage.ts psql client-a -- -Atc 'select count(*) from orders'", 'one query, for scripts'],
+    ['./manage.ts psql client-a -u postgres', 'as the superuser'],
   ],
   options: {
     username: { type: 'string', alias: 'u', describe: "a role made with create-user (default: the instance's)" },
@@ -26,7 +28,7 @@ export const psql = instanceAction({
   changes: false,
   async run(context, name, given) {
     const { record, paths } = openRunning(context, name);
-    const env = loginEnvironment(loginOf(paths, record, given));
+    const env = clientEnvironment(paths, record, given);
     const command = [psqlFor(record), ...context.words];
     return { data: {}, text: [], exitCode: await runForCaller(command, { folder: context.callerFolder, env }) };
   },

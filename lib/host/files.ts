@@ -12,7 +12,7 @@ import {
   statfsSync,
   statSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { AppError } from '../errors.ts';
 
@@ -125,8 +125,9 @@ export function readJson<T>(path: string, schema: z.ZodType<T>): T | undefined {
   }
 }
 
-/** Free bytes for an ordinary user on the file system that holds `path`. */
+/** Free bytes for an ordinary user on the file system that holds `path`, or that will: it need not be there yet. */
 export function freeBytes(path: string): number {
+  if (!existsSync(path) && path !== dirname(path)) return freeBytes(dirname(path));
   const { bavail, bsize } = statfsSync(path);
   return bavail * bsize;
 }

@@ -1,4 +1,5 @@
-import { clientHost } from './connection.ts';
+import { superuser } from '../postgres/initdb.ts';
+import { asSuperuser, clientHost } from './connection.ts';
 import { passwordOf } from './passwords.ts';
 import type { InstancePaths } from './places.ts';
 import type { InstanceRecord } from './record.ts';
@@ -46,6 +47,20 @@ export function loginEnvironment({ host, port, database, username, password, url
     PGUSER: username,
     PGPASSWORD: password,
   };
+}
+
+/**
+ * What psql reads to log in as a role; as the superuser over the socket, by the operating system's word.
+ * @throws USAGE when the role's password is not known here
+ */
+export function clientEnvironment(
+  paths: InstancePaths,
+  record: InstanceRecord,
+  who: { username?: string | undefined; database?: string | undefined },
+): Record<string, string> {
+  if (who.username !== superuser) return loginEnvironment(loginOf(paths, record, who));
+  const { host, port, user, database } = asSuperuser(paths, record, who.database ?? record.database);
+  return { PGHOST: host, PGPORT: String(port), PGDATABASE: database, PGUSER: user };
 }
 
 /** A value of a .env file as a shell reads it too. */

@@ -115,8 +115,8 @@ export class Leases {
   }
 
   /**
-   * Makes sure that the lease of an instance that exists is there (its file may have been cleaned away), and claims the
-   * memory that its record says.
+   * Makes sure that the lease of an instance that exists is there (its file may have been cleaned away), names the root
+   * where it is by now (it may have been moved), and claims the memory that its record says.
    * @throws PORT_IN_USE when another instance has it by now
    */
   renew(port: Port, holder: LeaseHolder): void {
@@ -124,14 +124,17 @@ export class Leases {
     const lease = this.find(port);
     if (lease !== undefined && lease.instanceId !== holder.instanceId)
       throw portInUse(port, describeLease(lease), moveHint);
-    if (lease !== undefined && !isSameClaim(lease, holder)) this.revise(port, holder);
+    if (lease !== undefined && !saysSame(lease, holder)) this.revise(port, holder);
   }
 
-  /** Says anew what memory the holder of a lease may take; a lease that is not there, or another's, is left alone. */
-  revise(port: Port, { instanceId, committedBytes, stressBytes, overcommit }: LeaseHolder): void {
+  /**
+   * Says anew where the holder of a lease is and what memory it may take; a lease that is not there, or another's, is left
+   * alone.
+   */
+  revise(port: Port, { instanceId, root, committedBytes, stressBytes, overcommit }: LeaseHolder): void {
     const lease = this.find(port);
     if (lease?.instanceId !== instanceId) return;
-    const revised: Lease = { ...lease, committedBytes, stressBytes, overcommit };
+    const revised: Lease = { ...lease, root, committedBytes, stressBytes, overcommit };
     writeFileForGood(this.file(port), `${JSON.stringify(revised)}\n`, 0o644);
   }
 
@@ -156,8 +159,9 @@ export class Leases {
   }
 }
 
-function isSameClaim(a: MemoryClaim, b: MemoryClaim): boolean {
-  return a.committedBytes === b.committedBytes && a.stressBytes === b.stressBytes && a.overcommit === b.overcommit;
+function saysSame(lease: Lease, holder: LeaseHolder): boolean {
+  const names = ['root', 'committedBytes', 'stressBytes', 'overcommit'] as const;
+  return names.every((name) => lease[name] === holder[name]);
 }
 
 /** What to do when the port of an instance is somebody else's. */

@@ -39,6 +39,12 @@ describe('databases', () => {
     expect((await ask('select current_database()', '-d', 'reports')).stdout).toBe('reports\n');
   });
 
+  it('psql goes in as the superuser, without a password', async () => {
+    expect((await ask('select current_user, current_database()', '-u', 'postgres')).stdout).toBe('postgres|client_a\n');
+    const elsewhere = await ask('select current_database()', '-u', 'postgres', '-d', 'reports');
+    expect(elsewhere.stdout).toBe('reports\n');
+  });
+
   it('db-stats tells what fills it', async () => {
     await ask('create table big as select n, repeat(md5(n::text), 10) from generate_series(1, 5000) n; analyze big');
     const stats = dataOf(await run('db-stats', 'client-a', '--json'));

@@ -150,6 +150,12 @@ describe('renew', () => {
     leases.renew(port, holder('b'));
     expect(leases.find(port)?.instance).toBe('b');
   });
+
+  it('follows an instance to where it was moved', async () => {
+    const port = await leases.take(holder('a'), rangeOf(20), nothing);
+    leases.renew(port, { ...holder('a'), root: '/srv/other' });
+    expect(leases.find(port)).toMatchObject({ instance: 'a', root: '/srv/other' });
+  });
 });
 
 it('passes over what is no lease, and says which lease file is damaged', async () => {
