@@ -10,6 +10,8 @@ import { type Finished, type RunOptions, type Sandbox, serviceAccount } from './
  */
 export interface SmallDisk {
   folder: string;
+  /** What lets a program see it: see `RunOptions.inside`. */
+  inside: readonly string[];
   /** As the sandbox's `manage`, where the disk can be seen. */
   manage(args: readonly string[], options?: RunOptions): Promise<Finished>;
   /** Takes up so many bytes, or as many as there are. */
@@ -32,6 +34,7 @@ export async function makeSmallDisk(sandbox: Sandbox, megabytes: number): Promis
   if (owner !== undefined) chownSync(folder, owner.uid, owner.gid);
   return {
     folder,
+    inside,
     async manage(args, more = {}) {
       return await sandbox.manage(args, { inside, ...more });
     },
