@@ -16,8 +16,8 @@ export interface Command {
   text: string;
   /** Where it stands in the page, from 1. */
   line: number;
-  /** The status it is to end with: what a comment at its end says (`# exit 3: it is crashed`), else 0. */
-  exit: number;
+  /** The statuses it may end with: what a comment at its end says (`# exit 3: it is crashed`, `# exit 0 or 1`), else 0. */
+  exits: number[];
 }
 
 /** A ```sh block. */
@@ -73,10 +73,10 @@ export async function runRunbook(sandbox: Sandbox, name: string, way: Way = {}):
   const { stdout } = await beginProgram('bash', [file], { cwd: projectDirectory, env, inside }).finished;
 
   const answers = answersIn(stdout);
-  for (const [index, { text, line, exit }] of commands.entries()) {
+  for (const [index, { text, line, exits }] of commands.entries()) {
     const { status, output } = answers[index] ?? { status: undefined, output: '' };
-    if (status === exit) continue;
-    throw new Error(`${name}.md:${line}: ended with ${status}, not ${exit}:\n${text}\n${output}`);
+    if (status !== undefined && exits.includes(status)) continue;
+    throw new Error(`${name}.md:${line}: ended with ${status}, not ${exits.join(' or ')}:\n${text}\n${output}`);
   }
   for (const { commands: own, printed } of chosen) {
     const first = commands.indexOf(own[0] as Command);
@@ -121,13 +121,14 @@ function addLine(commands: Command[], text: string, line: number): void {
   const before = commands.at(-1);
   const whole = before?.text.endsWith('\\') ? `${before.text}\n${text}` : text;
   if (/^\s*(#|$)/.test(whole)) return;
-  const command = { text: whole, line: whole === text ? line : (before?.line ?? line), exit: exitSaid(whole) };
+  const command = { text: whole, line: whole === text ? line : (before?.line ?? line), exits: exitsSaid(whole) };
   if (whole === text) commands.push(command);
   else commands.splice(-1, 1, command);
 }
 
-function exitSaid(text: string): number {
-  return Number(/\s# exit (\d+)\b/.exec(text)?.[1] ?? 0);
+function exitsSaid(text: string): number[] {
+  const said = /\s# exit (\d+(?:(?:, | or )\d+)*)/.exec(text)?.[1] ?? '0';
+  return said.split(/, | or /).map(Number);
 }
 
 /** Puts the values of a case in the places of the page's. @throws when the page has no such place */
@@ -153,11 +154,12 @@ function fill(blocks: readonly Block[], given: Readonly<Record<string, string>>)
  * not as expected: what follows may rely on it.
  */
 function scriptOf(commands: readonly Command[]): string {
-  const steps = commands.map(({ text, exit }) => {
-    const report = `status=$?; printf '\\n\\036%s\\n' "$status"; [ "$status" = ${exit} ] || exit 1`;
+  const steps = commands.map(({ text, exits }) => {
+    const report = `status=$?; printf '\\n\\036%s\\n' "$status"; case $status in ${exits.join('|')}) ;; *) exit 1 ;; esac`;
     return `${text}\n${report}\n`;
   });
-  return `exec 2>&1\n${steps.join('')}`;
+  // A mount namespace that is entered (`inside`) begins in its root folder.
+  return `exec 2>&1\ncd '${projectDirectory}'\n${steps.join('')}`;
 }
 
 function answersIn(stdout: string): { status: number; output: string }[] {

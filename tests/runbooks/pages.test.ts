@@ -32,6 +32,7 @@ describe('a page', () => {
     "NAME='value'   # yours",
     '# prose',
     'false   # exit 1: it is gone',
+    'stat x   # exit 0, 1 or 8',
     'echo a \\',
     '  b',
     '```',
@@ -51,11 +52,12 @@ describe('a page', () => {
         {
           part: 'Confirm',
           commands: [
-            { text: "NAME='value'   # yours", line: 4, exit: 0 },
-            { text: 'false   # exit 1: it is gone', line: 6, exit: 1 },
-            { text: 'echo a \\\n  b', line: 7, exit: 0 },
+            { text: "NAME='value'   # yours", line: 4, exits: [0] },
+            { text: 'false   # exit 1: it is gone', line: 6, exits: [1] },
+            { text: 'stat x   # exit 0, 1 or 8', line: 7, exits: [0, 1, 8] },
+            { text: 'echo a \\\n  b', line: 8, exits: [0] },
           ],
-          printed: [{ text: 'a … b', line: 11 }],
+          printed: [{ text: 'a … b', line: 12 }],
         },
       ],
     });
