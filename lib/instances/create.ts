@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { nowIso } from '../host/clock.ts';
@@ -21,6 +20,7 @@ import { askSharedMemory, asSuperuser } from './connection.ts';
 import { launch, startInstance } from './lifecycle.ts';
 import type { InstanceName } from './names.ts';
 import { defaultDatabase } from './names.ts';
+import { generatePassword, keepPassword } from './passwords.ts';
 import { type InstancePaths, instancePaths } from './places.ts';
 import { claimsOf, leaseHolderOf } from './memory.ts';
 import { existingName, type InstanceRecord, writeRecord } from './record.ts';
@@ -179,8 +179,8 @@ async function makeRoleAndDatabase(
   record: InstanceRecord,
 ): Promise<number | undefined> {
   const { task } = operation;
-  const password = randomBytes(24).toString('base64url');
-  writeFileForGood(paths.password, `${password}\n`);
+  const password = generatePassword();
+  keepPassword(paths, record, record.role, password);
   return await task.step('role and database', async () => {
     const limits = { signal: task.signal, timeoutMs: 60_000 };
     return await withClient({ ...asSuperuser(paths, record), ...limits }, async (client) => {

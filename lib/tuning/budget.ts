@@ -2,12 +2,6 @@ import { AppError } from '../errors.ts';
 import { humanBytes, MB } from './sizes.ts';
 import type { HostFacts, Neighbour, PlanInput } from './types.ts';
 
-/**
- * What all instances may commit, of the host's memory, unless it is configured: the rest is for queries, page cache and
- * everything else.
- */
-export const defaultBudgetShare = 0.8;
-
 export interface Budget {
   /** The memory of the host, or of the control group we live in. */
   limitBytes: number;
