@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { poll } from '../../lib/host/wait.ts';
 import { dataOf } from '../helpers/answer.ts';
@@ -22,11 +22,12 @@ async function fail(sql: string): Promise<void> {
 /** Begins it with its stdout in a file, and waits until that holds the words. */
 function watching(args: string[]) {
   const file = join(sandbox.folder, 'stdout');
+  writeFileSync(file, ''); // it is read before the shell has made it
   const running = sandbox.begin(args, { inside: ['/bin/sh', '-c', 'exec "$@" >"$0"', file] });
   const text = (): string => readFileSync(file, 'utf8');
   const says = async (words: RegExp): Promise<void> => {
     const limits = { signal: AbortSignal.timeout(20_000), timeoutMs: 20_000 };
-    await poll(() => words.test(text()) || undefined, limits);
+    expect(await poll(() => words.test(text()) || undefined, limits)).toBe(true);
   };
   return { running, text, says };
 }
