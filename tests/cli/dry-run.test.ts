@@ -32,7 +32,8 @@ describe('beside a running instance', () => {
   });
 
   it('create with a port names it', async () => {
-    expect(await dryRun('create', 'client-b', '--port', '15999')).toContain('port 15999');
+    const free = sandbox.portRange.split('-')[1] ?? '';
+    expect(await dryRun('create', 'client-b', '--port', free)).toContain(`port ${free}`);
   });
 
   it.each([['stop'], ['restart'], ['start'], ['destroy']])('%s says what it would do', async (action) => {

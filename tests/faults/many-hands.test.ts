@@ -6,18 +6,22 @@ import { dataOf } from '../helpers/answer.ts';
 import { type Finished, makeSandbox, type Sandbox, serviceAccount } from '../helpers/cli.ts';
 import { addressOf } from '../helpers/database.ts';
 import { expectInvariants } from '../helpers/invariants.ts';
+import { type ClaimedPorts, claimPorts } from '../helpers/ports.ts';
 
 let sandbox: Sandbox;
-const [automatic, explicit, contested] = ['16100-16199', 16_200, 16_300];
+/** For those that ask for one. */
+let own: ClaimedPorts;
 /** Ten in a row were asked for once; every run of the tests does one. */
 const rounds = Number(process.env['PG_TEST_ROUNDS'] ?? 1);
 
 beforeEach(async () => {
   sandbox = await makeSandbox();
+  own = await claimPorts();
 });
 
 afterEach(async () => {
   await sandbox.cleanup();
+  own.release();
 });
 
 const small = ['--template', 'minimal', '--lock-timeout', '300', '--json'];
@@ -51,14 +55,14 @@ describe('many hands at once', () => {
     it(`48 creates: 16 on any port, 16 on ports of their own, 16 on one port (round ${round})`, async () => {
       const sixteen = Array.from({ length: 16 }, (_, index) => index);
       const all = await Promise.all([
-        ...sixteen.map(async (n) => await create(`auto-${n}`, ['--port-range', automatic])),
-        ...sixteen.map(async (n) => await create(`own-${n}`, ['--port', String(explicit + n)])),
-        ...sixteen.map(async (n) => await create(`one-${n}`, ['--port', String(contested)])),
+        ...sixteen.map(async (n) => await create(`auto-${n}`, ['--port-range', sandbox.portRange])),
+        ...sixteen.map(async (n) => await create(`own-${n}`, ['--port', String(own.first + n)])),
+        ...sixteen.map(async (n) => await create(`one-${n}`, ['--port', String(own.last)])),
       ]);
       const made = all.filter(({ code }) => code === 0);
       const refused = all.filter(({ code }) => code !== 0);
       expect(refused.map((one) => one.json().error?.code)).toEqual(Array.from({ length: 15 }, () => 'PORT_IN_USE'));
-      for (const one of refused) expect(one.json().error?.message).toMatch(/^port 16300 is held by instance one-\d+/);
+      for (const one of refused) expect(one.json().error?.message).toMatch(`port ${own.last} is held by instance one-`);
       const ports = [];
       for (const one of made) ports.push(await expectOwnServer(one, sandbox.root));
       expect(ports).toHaveLength(33);
@@ -70,7 +74,7 @@ describe('many hands at once', () => {
   it('two roots, and two users where we are root, share the ports of the host', async () => {
     const account = serviceAccount();
     const other = join(sandbox.folder, 'other-root');
-    const range = ['--port-range', '16400-16420'];
+    const range = ['--port-range', sandbox.portRange];
     const asOther = account === undefined ? {} : { account };
     const all = await Promise.all(
       Array.from({ length: 4 }, (_, n) => n).flatMap((n) => [

@@ -1,11 +1,11 @@
 import { execa } from 'execa';
-import { randomInt } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { commandLine, endProcessesOn, processesOn } from '../../lib/host/processes.ts';
 import { projectDirectory } from '../../lib/host/project.ts';
 import { type Account, calledByRoot, findAccount } from '../../lib/host/users.ts';
+import { claimPorts } from './ports.ts';
 
 /** The program under test: always the real one, through its `#!` line. */
 export const manageProgram = join(projectDirectory, 'manage.ts');
@@ -63,7 +63,7 @@ export interface Sandbox {
   root: string;
   /** PG_MANAGE_HOST: leases and the host lock. Not there until the tool makes it. */
   host: string;
-  /** For `--port-range`: few ports that other sandboxes, whose leases are elsewhere, do not try at the same moment. */
+  /** For `--port-range`: a few ports that no other sandbox has. */
   portRange: string;
   /** Runs `./manage.ts ARGS` to its end. A failure is an answer, not an exception. */
   manage(args: readonly string[], options?: RunOptions): Promise<Finished>;
@@ -82,8 +82,8 @@ export async function makeSandbox(): Promise<Sandbox> {
   const owner = serviceAccount();
   if (owner !== undefined) chownSync(folder, owner.uid, owner.gid);
   const [root, host] = [join(folder, 'root'), join(folder, 'host')];
-  const firstPort = 15_000 + 20 * randomInt(800);
-  const portRange = `${firstPort}-${firstPort + 19}`;
+  const ports = await claimPorts();
+  const portRange = ports.range;
 
   const begin: Sandbox['begin'] = (args, options = {}) => {
     const env = { PG_MANAGE_ROOT: root, PG_MANAGE_HOST: host, ...options.env };
@@ -107,6 +107,7 @@ export async function makeSandbox(): Promise<Sandbox> {
       const left = processesOn(folder).map((pid) => `${pid} ${commandLine(pid).join(' ')}`);
       await endProcessesOn(folder);
       rmSync(folder, { recursive: true, force: true });
+      ports.release();
       if (left.length > 0) throw new Error(`left running:\n${left.join('\n')}\n${destroyed.stderr}`);
     },
   };

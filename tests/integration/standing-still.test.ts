@@ -1,4 +1,5 @@
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -59,9 +60,17 @@ describe('a stop that a session holds up', () => {
 
 describe('a server that is stopped by a signal while it starts', () => {
   it('is waited for to the end of the time and left alone: 6; it comes up by itself', async () => {
+    // It cannot get past writing its number into a pipe that nobody reads, before it looks at its data.
+    const pipe = join(sandbox.folder, 'external-pid');
+    execFileSync('mkfifo', ['--mode=666', pipe]);
+    const conf = join(data, 'postgresql.conf');
+    const before = readFileSync(conf, 'utf8');
+    appendFileSync(conf, `external_pid_file = '${pipe}'\n`);
     const starting = sandbox.begin(['start', 'shop', '--timeout', '3', '--json']);
     const pid = await until(() => livePostmaster(data)?.pid);
     process.kill(pid, 'SIGSTOP');
+    writeFileSync(conf, before);
+    const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const { code, json } = await starting.finished;
       expect([code, json().error?.code]).toEqual([6, 'STILL_STARTING']);
@@ -72,6 +81,7 @@ describe('a server that is stopped by a signal while it starts', () => {
       process.kill(pid, 'SIGCONT');
     }
     expect(dataOf(await sandbox.manage(['start', 'shop', '--json']))).toMatchObject({ state: 'running' });
+    closeSync(reader);
     expect(livePostmaster(data)?.pid).toBe(pid);
   });
 });
