@@ -7,14 +7,13 @@ import { leftoverFolders, removeBackup, removeDump, removeWal } from '../backups
 import { recoveringFrom } from '../backups/recovering.ts';
 import { archiveFolderOf, archiveOwner, requireRepositoryName } from '../backups/repository.ts';
 import { planRetention, type RetentionPlan, type Verdict } from '../backups/retention.ts';
-import { readArchive } from '../backups/wal-check.ts';
+import { noTimelines, observeTimelines } from '../backups/timelines.ts';
 import { AppError } from '../errors.ts';
 import { nowMs } from '../host/clock.ts';
 import { fileSize, listFolder } from '../host/files.ts';
 import { removeFolder } from '../host/folders.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { readRecord } from '../instances/record.ts';
-import { defaultSegmentBytes } from '../postgres/wal.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { type Context, instanceAction, type Outcome } from './action.ts';
 
@@ -95,12 +94,14 @@ function planFor(
   const backups = listBackups(places, name);
   const dumps = listDumps(places, name);
   const folder = archiveFolderOf(places, name);
+  // WAL says nothing of whose it is but by the archive it is in; the newest backup may be of an earlier instance.
+  const instanceId = archiveOwner(folder) ?? readRecord(places, name)?.id ?? '';
+  const newest = backups.findLast(({ instance }) => instance.id === instanceId);
   const facts = {
     backups,
-    // WAL says nothing of whose it is but by the archive it is in; the newest backup may be of an earlier instance.
-    instanceId: archiveOwner(folder) ?? readRecord(places, name)?.id ?? '',
+    instanceId,
     archive: listFolder(folder),
-    timelines: readArchive(folder, backups.at(-1)?.segmentBytes ?? defaultSegmentBytes),
+    timelines: newest ? observeTimelines(places, newest.instance, newest.segmentBytes) : noTimelines,
     nowMs: nowMs(),
     frozen,
   };

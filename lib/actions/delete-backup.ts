@@ -1,9 +1,9 @@
 import { backupFields, type Backup, listBackups, requireBackup } from '../backups/catalogue.ts';
 import { type Dump, dumpFields, findDump, listDumps } from '../backups/dumps/catalogue.ts';
 import { removeBackup, removeDump } from '../backups/removal.ts';
-import { archiveOfBackup, requireRepositoryName } from '../backups/repository.ts';
+import { requireRepositoryName } from '../backups/repository.ts';
 import { newestProven } from '../backups/retention.ts';
-import { readArchive } from '../backups/wal-check.ts';
+import { observeTimelines } from '../backups/timelines.ts';
 import { AppError } from '../errors.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { humanBytes } from '../tuning/sizes.ts';
@@ -64,8 +64,8 @@ async function deleteDump(context: Context, name: InstanceName, dump: Dump, forc
 function lastResort(places: Context['places'], backup: Backup, backups: readonly Backup[]): string | undefined {
   const { instance, segmentBytes } = backup;
   const own = backups.filter((one) => one.instance.id === instance.id);
-  const archive = readArchive(archiveOfBackup(places, instance.name, instance.id), segmentBytes);
-  const proven = newestProven(own, archive) ?? own.findLast(({ state }) => state === 'verified');
+  const timelines = observeTimelines(places, instance, segmentBytes);
+  const proven = newestProven(own, timelines) ?? own.findLast(({ state }) => state === 'verified');
   return (proven ?? own.findLast(({ state }) => state === 'complete'))?.id;
 }
 

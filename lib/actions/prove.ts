@@ -2,11 +2,10 @@ import { raiseAlarm } from '../backups/alarm.ts';
 import { type Backup, listBackups, type Verification } from '../backups/catalogue.ts';
 import { damageIn, speaksAgainstBackup } from '../backups/damage.ts';
 import { writeProof } from '../backups/proof.ts';
-import { archiveOfBackup, requireRepositoryName } from '../backups/repository.ts';
+import { requireRepositoryName } from '../backups/repository.ts';
 import { withSlot } from '../backups/slots.ts';
-import { leadsTo, newestTimeline } from '../backups/timelines.ts';
+import { leadsTo, observeTimelines, timelineNow } from '../backups/timelines.ts';
 import { failedOf, keepVerdict, tryOut } from '../backups/verify.ts';
-import { readArchive } from '../backups/wal-check.ts';
 import { AppError } from '../errors.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { readRecord } from '../instances/record.ts';
@@ -68,9 +67,9 @@ function newestOfPresent(places: Context['places'], name: InstanceName): Backup 
   const hint = `take one with: ./manage.ts --action backup --instance ${name}`;
   if (newest === undefined)
     throw new AppError('BACKUP_NOT_FOUND', `instance ${name} has no backup to restore`, { hint });
-  const archive = readArchive(archiveOfBackup(places, name, newest.instance.id), newest.segmentBytes);
-  const timeline = newestTimeline(own, archive);
-  const backup = own.findLast((one) => leadsTo(one, timeline, archive));
+  const timelines = observeTimelines(places, newest.instance, newest.segmentBytes);
+  const timeline = timelineNow(own, timelines);
+  const backup = own.findLast((one) => leadsTo(one, timeline, timelines.archive));
   if (backup !== undefined) return backup;
   throw new AppError('BACKUP_NOT_FOUND', `no backup of ${name} leads to timeline ${timeline}, which it is on`, {
     hint,

@@ -1,15 +1,14 @@
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
-import { exists } from '../host/files.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { instancePaths, type Places } from '../instances/places.ts';
 import { type InstanceRecord, readRecord } from '../instances/record.ts';
 import { systemIdentifierOf } from '../postgres/postmaster.ts';
 import { type Backup, listBackups } from './catalogue.ts';
-import { archiveOfBackup } from './repository.ts';
 import { planRestore, type RestorePlan, type RestoreWish } from './restore-plan.ts';
 import { restorePoints } from './restore-points.ts';
 import type { RestoreTarget } from './restore-target.ts';
+import { noTimelines, observeTimelines, type Timelines } from './timelines.ts';
 import { type ArchivedTimeline, readArchive } from './wal-check.ts';
 
 export interface Wish extends RestoreWish {
@@ -41,30 +40,18 @@ export function chooseRestore(
     });
   }
   const sample = backups[0];
-  const archive = sample === undefined ? [] : reachableWal(places, sample, wish.beside);
+  const timelines = sample === undefined ? noTimelines : reachableWal(places, sample, wish.beside);
   const target = locate(wish.target, places, name, id);
-  const timeline = wish.timeline ?? (sample && presentTimeline(places, sample));
-  const plan = planRestore(name, backups, archive, { ...wish, target, timeline });
+  const plan = planRestore(name, backups, timelines, { ...wish, target });
   return { plan, backups };
 }
 
-/**
- * The timeline that the present data is on, where it can be told. The archive may have a newer one, of a restore that was undone
- * when its server had already begun it: what was written since is not on that.
- */
-function presentTimeline(places: Places, { instance, segmentBytes }: Backup): number | undefined {
-  const { data } = instancePaths(places, instance.name);
-  const isOther = systemIdentifierOf(data) !== instance.systemIdentifier;
-  if (isOther || exists(join(data, 'recovery.signal'))) return undefined;
-  return readArchive(join(data, 'pg_wal'), segmentBytes).at(-1)?.timeline;
-}
-
 /** The archive; and for a restore in place also what the data to be replaced still has, which is taken along. */
-function reachableWal(places: Places, { instance, segmentBytes }: Backup, beside: boolean): ArchivedTimeline[] {
-  const archive = readArchive(archiveOfBackup(places, instance.name, instance.id), segmentBytes);
+function reachableWal(places: Places, { instance, segmentBytes }: Backup, beside: boolean): Timelines {
+  const timelines = observeTimelines(places, instance, segmentBytes);
   const { data } = instancePaths(places, instance.name);
-  if (beside || systemIdentifierOf(data) !== instance.systemIdentifier) return archive;
-  return fillFrom(archive, readArchive(join(data, 'pg_wal'), segmentBytes));
+  if (beside || systemIdentifierOf(data) !== instance.systemIdentifier) return timelines;
+  return { ...timelines, archive: fillFrom(timelines.archive, readArchive(join(data, 'pg_wal'), segmentBytes)) };
 }
 
 /** Only what lies before the newest archived segment: a server keeps files for WAL to come under names to come. */

@@ -9,7 +9,7 @@ import { listBackups } from './catalogue.ts';
 import { readProof } from './proof.ts';
 import { defaultMaxAgeSeconds, judgeProtection, type Protection } from './protection.ts';
 import { archiveFolderOf } from './repository.ts';
-import { readArchive } from './wal-check.ts';
+import { noTimelines, observeTimelines } from './timelines.ts';
 
 /** @param record absent where it cannot be read: then all backups of the name count */
 export function observeProtection(
@@ -18,13 +18,15 @@ export function observeProtection(
   record: InstanceRecord | undefined,
   maxAgeSeconds = defaultMaxAgeSeconds,
 ): Protection {
-  const folder = archiveFolderOf(places, name);
   const backups = listBackups(places, name).filter(({ instance }) => instance.id === (record?.id ?? instance.id));
+  const newest = backups.at(-1);
+  const instance = record ?? newest?.instance;
+  const segmentBytes = newest?.segmentBytes ?? defaultSegmentBytes;
   const proof = readProof(places, name);
   return judgeProtection({
     backups,
-    archive: readArchive(folder, backups.at(-1)?.segmentBytes ?? defaultSegmentBytes),
-    archivedAt: (segment) => archivedAt(folder, segment),
+    timelines: instance ? observeTimelines(places, instance, segmentBytes) : noTimelines,
+    archivedAt: (segment) => archivedAt(archiveFolderOf(places, name), segment),
     restoredAt: record?.restored?.at,
     alarm: readAlarm(places, name),
     proof: proof?.instanceId === (record?.id ?? proof?.instanceId) ? proof : undefined,

@@ -3,8 +3,8 @@ import type { Alarm } from './alarm.ts';
 import { describeRange, type SegmentRange, spansAlong } from './archive-spans.ts';
 import type { Backup } from './catalogue.ts';
 import type { Proof } from './proof.ts';
-import { leadsTo, newestTimeline } from './timelines.ts';
-import type { ArchivedTimeline } from './wal-check.ts';
+import { newestProven } from './retention.ts';
+import { leadsTo, timelineNow, type Timelines } from './timelines.ts';
 
 /** A night's backup, and two hours for it. */
 export const defaultMaxAgeSeconds = 26 * 3600;
@@ -14,7 +14,7 @@ type Known = Pick<Backup, 'id' | 'state' | 'finishedAt' | 'startLsn' | 'stopLsn'
 export interface ProtectionFacts {
   /** Of the present instance, oldest first. */
   backups: readonly Known[];
-  archive: readonly ArchivedTimeline[];
+  timelines: Timelines;
   /** When a segment was archived, by its name; undefined where it is not there. */
   archivedAt: (segment: string) => string | undefined;
   /** When a restore replaced the data, if one did. */
@@ -52,8 +52,8 @@ export interface PointInTime {
 
 /** Pure: what was observed comes in, and what is to be said of it goes out. */
 export function judgeProtection(facts: ProtectionFacts): Protection {
-  const { backups, alarm, proof, nowMs, maxAgeSeconds } = facts;
-  const verified = backups.findLast(({ state }) => state === 'verified');
+  const { backups, timelines, alarm, proof, nowMs, maxAgeSeconds } = facts;
+  const verified = newestProven(backups, timelines);
   const ageSeconds = verified && Math.max(0, Math.round((nowMs - Date.parse(verified.finishedAt)) / 1000));
   const pointInTime = judgePointInTime(facts);
   return {
@@ -67,9 +67,10 @@ export function judgeProtection(facts: ProtectionFacts): Protection {
   };
 }
 
-function judgePointInTime({ backups, archive, archivedAt }: ProtectionFacts): PointInTime {
+function judgePointInTime({ backups, timelines, archivedAt }: ProtectionFacts): PointInTime {
+  const { archive } = timelines;
   const sound = backups.filter(({ state }) => state !== 'failed');
-  const present = newestTimeline(sound, archive);
+  const present = timelineNow(sound, timelines);
   const newest = sound.findLast((backup) => leadsTo(backup, present, archive)) ?? sound.at(-1);
   if (newest === undefined) return { state: 'none', since: null, brokenSince: null, gaps: [] };
   const timeline = leadsTo(newest, present, archive) ? present : newest.timeline;

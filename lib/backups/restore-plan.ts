@@ -9,8 +9,7 @@ import {
 } from './archive-spans.ts';
 import type { Backup } from './catalogue.ts';
 import { describeTarget, precedes, type RestoreTarget } from './restore-target.ts';
-import { leadsTo, newestTimeline } from './timelines.ts';
-import type { ArchivedTimeline } from './wal-check.ts';
+import { leadsTo, timelineNow, type Timelines } from './timelines.ts';
 
 export interface RestoreWish {
   backupId: string | undefined;
@@ -37,11 +36,12 @@ export interface RestorePlan {
 export function planRestore(
   name: string,
   backups: readonly Backup[],
-  archive: readonly ArchivedTimeline[],
+  timelines: Timelines,
   wish: RestoreWish,
 ): RestorePlan {
   const { target } = wish;
-  const timeline = wish.timeline ?? newestTimeline(backups, archive);
+  const { archive } = timelines;
+  const timeline = wish.timeline ?? timelineNow(backups, timelines);
   const usable = backups.filter((backup) => leadsTo(backup, timeline, archive));
   const last = backups.at(-1);
   if (wish.backupId === undefined && usable.length === 0 && last !== undefined) {
@@ -72,9 +72,19 @@ export function planRestore(
     ...(before === undefined
       ? [`nobody can tell whether backup ${backup.id} was finished before ${describeTarget(target)}`]
       : []),
+    ...(wish.timeline === undefined ? doubtTimeline(backups, timelines, timeline) : []),
     ...judgeGaps(backup, target, wal.gaps),
   ];
   return { backup, timeline, target, wal, warnings };
+}
+
+/** Where there is no data to say which timeline was written last, the newest may be of a restore that was undone. */
+function doubtTimeline(backups: readonly Backup[], { archive, present }: Timelines, timeline: number): string[] {
+  const newest = backups.findLast(({ state }) => state !== 'failed');
+  if (present !== undefined || newest === undefined || leadsTo(newest, timeline, archive)) return [];
+  return [
+    `timeline ${timeline}, the newest, does not go through backup ${newest.id}: where a restore was undone, what was written last is on --timeline ${newest.timeline}`,
+  ];
 }
 
 const noWal: ArchiveSpans = { spans: [], gaps: [] };

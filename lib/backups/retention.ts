@@ -1,7 +1,6 @@
 import { parseSegmentName, segmentNumber } from '../postgres/wal.ts';
 import type { Backup } from './catalogue.ts';
-import { leadsTo, newestTimeline } from './timelines.ts';
-import type { ArchivedTimeline } from './wal-check.ts';
+import { leadsTo, timelineNow, type Timelines } from './timelines.ts';
 
 export interface RetentionPolicy {
   /** Every moment of so many days stays restorable. */
@@ -25,7 +24,7 @@ export interface RetentionFacts {
   /** The names of the files in the archive. */
   archive: readonly string[];
   /** What these are, by timeline. */
-  timelines: readonly ArchivedTimeline[];
+  timelines: Timelines;
   nowMs: number;
   /** Why nothing may be removed at all, where that is so. */
   frozen: string | undefined;
@@ -66,15 +65,15 @@ export function planRetention(facts: RetentionFacts, policy: RetentionPolicy): R
 }
 
 /**
- * The newest verified backup on the way to the newest timeline: after a restore in place, those of the replaced data may be
- * newer, and bring nothing back of what was written since.
+ * The newest verified backup on the way to the timeline that the data is on: after a restore in place, those of the replaced
+ * data may be newer, and bring nothing back of what was written since.
  */
-export function newestProven<T extends Retained>(
+export function newestProven<T extends Pick<Retained, 'state' | 'timeline' | 'stopLsn'>>(
   own: readonly T[],
-  timelines: readonly ArchivedTimeline[],
+  timelines: Timelines,
 ): T | undefined {
-  const present = newestTimeline(own, timelines);
-  return own.findLast((backup) => backup.state === 'verified' && leadsTo(backup, present, timelines));
+  const now = timelineNow(own, timelines);
+  return own.findLast((backup) => backup.state === 'verified' && leadsTo(backup, now, timelines.archive));
 }
 
 function reasonsToKeep(
@@ -88,7 +87,7 @@ function reasonsToKeep(
   if (backup.instance.id !== instanceId) return ['of an earlier instance of this name: only delete-backup removes it'];
   const reasons = backup.pinned ? ['pinned'] : [];
   if (days === undefined && keep === undefined) return [...reasons, 'no rule says that it may go'];
-  const way = timelines.length > 1 ? ` on the way to timeline ${newestTimeline(own, timelines)}` : '';
+  const way = timelines.archive.length > 1 ? ` on the way to timeline ${timelineNow(own, timelines)}` : '';
   if (proven === undefined) return [...reasons, `nothing${way} is verified yet, so nothing is removed`];
   if (backup.id === proven.id) reasons.push(`the newest verified one${way}`);
   if (own.indexOf(backup) > own.indexOf(proven)) {
@@ -105,7 +104,7 @@ function reasonsToKeep(
     const beginMs = nowMs - days * dayMs;
     const before = sound.filter(({ finishedAt }) => Date.parse(finishedAt) <= beginMs);
     if (!before.includes(backup)) reasons.push(`${ageOf(backup, nowMs)}, within ${days} days`);
-    else if (beginsWindow(backup, before, timelines))
+    else if (beginsWindow(backup, before, timelines.archive, timelineNow(own, timelines)))
       reasons.push(`the moments from ${days} days ago on are restored from it`);
   }
   return reasons;
@@ -113,11 +112,16 @@ function reasonsToKeep(
 
 /**
  * Whether moments of the window are restored from a backup from before it: of all those, it is the newest that leads to a
- * timeline which was still written then. A timeline has ended when there is a backup of a later one.
+ * timeline which was still written then. A timeline has ended when there is a backup of a later one, unless the data is on it.
  */
-function beginsWindow(backup: Retained, before: readonly Retained[], archive: readonly ArchivedTimeline[]): boolean {
+function beginsWindow(
+  backup: Retained,
+  before: readonly Retained[],
+  archive: Timelines['archive'],
+  now: number,
+): boolean {
   const latest = Math.max(...before.map(({ timeline }) => timeline));
-  const written = [latest, ...archive.map(({ timeline }) => timeline).filter((timeline) => timeline > latest)];
+  const written = [now, latest, ...archive.map(({ timeline }) => timeline).filter((timeline) => timeline > latest)];
   return written.some((timeline) => before.findLast((one) => leadsTo(one, timeline, archive)) === backup);
 }
 

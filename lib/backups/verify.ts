@@ -10,10 +10,9 @@ import { type Backup, backupFolder, type Check, type Verification, writeBackup }
 import { beatOf, type Beat } from './beat.ts';
 import { examineRunning, examineStopped } from './examine.ts';
 import type { VerifyOptions } from './levels.ts';
-import { archiveOfBackup } from './repository.ts';
 import { checkArchivedWal, checkStoredFiles } from './stored-files.ts';
 import { isForWantOfRoom, testRestore, type TestRestored } from './test-restore.ts';
-import { readArchive } from './wal-check.ts';
+import { observeTimelines, type Timelines } from './timelines.ts';
 import { toStop, toTail } from './wal-wanted.ts';
 
 /**
@@ -105,8 +104,8 @@ async function tryRestore(
   { backup, options, beat, stored }: Trial,
 ): Promise<TestRestored> {
   const { places, task } = operation;
-  const archive = archiveOfBackup(places, backup.instance.name, backup.instance.id);
-  const wal = options.level === 'full' ? toTail(backup, readArchive(archive, backup.segmentBytes)) : toStop(backup);
+  const timelines = (): Timelines => observeTimelines(places, backup.instance, backup.segmentBytes);
+  const wal = options.level === 'full' ? toTail(backup, timelines()) : toStop(backup);
   // Bytes that have changed are not worth unpacking to the end.
   const unsound = new AbortController();
   const sound = stored.then(({ ok }) => {

@@ -1,6 +1,6 @@
 import { type Lsn, lsnBytes, parseLsn } from '../postgres/lsn.ts';
 import { segmentNumber } from '../postgres/wal.ts';
-import { leadsTo } from './timelines.ts';
+import { leadsTo, type Timelines } from './timelines.ts';
 import type { ArchivedTimeline, WalSpan } from './wal-check.ts';
 
 /** How far a test restore replays, and what of the archive that takes. */
@@ -19,11 +19,11 @@ export function toStop({ timeline }: Pick<WalSpan, 'timeline'>): WalWanted {
 }
 
 /**
- * To the end of the archive, along the newest timeline that goes through the backup: pure.
+ * To the end of the archive, along the timeline that the data is on, or the newest one that goes through the backup: pure.
  */
-export function toTail(span: WalSpan, archive: readonly ArchivedTimeline[]): WalWanted {
+export function toTail(span: WalSpan, { archive, present }: Timelines): WalWanted {
   const through = archive.filter(({ timeline }) => leadsTo(span, timeline, archive));
-  const newest = through.at(-1);
+  const newest = through.find(({ timeline }) => timeline === present) ?? through.at(-1);
   const timeline = newest?.timeline ?? span.timeline;
   const branches = newest?.ancestors ?? [];
   const own = branches.findIndex((branch) => branch.timeline === span.timeline);

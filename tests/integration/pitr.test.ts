@@ -166,4 +166,8 @@ it('a restore follows the timeline of the present data, not that of one which wa
   expect(dataOf(await sandbox.manage(['restore', 'shop', '--dry-run', '--json']))).toMatchObject({ timeline: 1 });
   const other = await sandbox.manage(['restore', 'shop', '--timeline', '2', '--dry-run', '--json']);
   expect(dataOf(other)).toMatchObject({ timeline: 2 });
+
+  // Nor is that one what a proof goes by: the newest backup does not lead to it.
+  expect((await sandbox.manage(['backup', 'shop', '--backup-name', 'third', '--no-verify'])).code).toBe(0);
+  expect(dataOf(await sandbox.manage(['prove', 'shop', '--dry-run', '--json']))).toMatchObject({ backupId: 'third' });
 });

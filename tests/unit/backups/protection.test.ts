@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { complaints, judgeProtection, type ProtectionFacts } from '../../../lib/backups/protection.ts';
+import type { ArchivedTimeline } from '../../../lib/backups/wal-check.ts';
 import { parseLsn } from '../../../lib/postgres/lsn.ts';
 import { defaultSegmentBytes } from '../../../lib/postgres/wal.ts';
 
@@ -20,10 +21,12 @@ function backup(id: string, hour: number, segment: number, more: Partial<Known> 
   };
 }
 
-function judge(more: Partial<ProtectionFacts>) {
+type Given = Partial<ProtectionFacts> & { archive?: ArchivedTimeline[]; present?: number };
+
+function judge({ archive, present, ...more }: Given) {
   return judgeProtection({
     backups: [backup('b1', 8, 3)],
-    archive: [{ timeline: 1, ancestors: [], numbers: [3n, 4n, 5n] }],
+    timelines: { archive: archive ?? [{ timeline: 1, ancestors: [], numbers: [3n, 4n, 5n] }], present },
     archivedAt: () => undefined,
     restoredAt: undefined,
     alarm: undefined,
@@ -94,6 +97,24 @@ describe('judgeProtection', () => {
     expect(judge({ backups, archive }).pointInTime).toMatchObject({
       state: 'broken',
       gaps: ['000000020000000000000007'],
+    });
+  });
+
+  it('goes by the timeline of the data, not by a newer one of a restore that was undone', () => {
+    const ancestors = [{ timeline: 1, leftAt: parseLsn('0/4000000') }];
+    const archive = [
+      { timeline: 1, ancestors: [], numbers: [3n, 4n, 5n, 7n] },
+      { timeline: 2, ancestors, numbers: [4n] },
+    ];
+    const backups = [backup('b1', 8, 3), backup('b2', 10, 5)];
+    expect(judge({ backups, archive, present: 1 })).toMatchObject({
+      verifiedAgeSeconds: 2 * 3600,
+      pointInTime: { state: 'broken', gaps: ['000000010000000000000006'] },
+    });
+    // On timeline 2 only b1 brings back what is there now.
+    expect(judge({ backups, archive, present: 2 })).toMatchObject({
+      verifiedAgeSeconds: 4 * 3600,
+      pointInTime: { state: 'whole' },
     });
   });
 

@@ -35,8 +35,8 @@ const anyTarget: RestoreWish = { backupId: undefined, target: { kind: 'latest' }
 const one = [timeline(1)];
 const day = [backup('b1', 8, 3), backup('b2', 10, 5), backup('b3', 12, 7)];
 
-function plan(backups: Backup[], archive: ArchivedTimeline[], wish: Partial<RestoreWish> = {}) {
-  return planRestore('client-a', backups, archive, { ...anyTarget, ...wish });
+function plan(backups: Backup[], archive: ArchivedTimeline[], wish: Partial<RestoreWish> = {}, present?: number) {
+  return planRestore('client-a', backups, { archive, present }, { ...anyTarget, ...wish });
 }
 
 function coded(code: string, rest: { message?: string; hint?: string } = {}) {
@@ -191,6 +191,15 @@ describe('planRestore where timelines branch', () => {
   it('ends on the newest timeline, from a backup that it goes through', () => {
     expect(plan(backups, branched)).toMatchObject({ backup: { id: 'b4' }, timeline: 3 });
     expect(plan(day, branched)).toMatchObject({ backup: { id: 'b2' }, timeline: 3 });
+  });
+
+  it('ends on the timeline that the data is on, and says where it does not know that one', () => {
+    const dead = branched.slice(0, 2);
+    expect(plan(day, dead, {}, 1)).toMatchObject({ backup: { id: 'b3' }, timeline: 1, warnings: [] });
+    expect(plan(day, dead, {}, 2)).toMatchObject({ backup: { id: 'b2' }, timeline: 2, warnings: [] });
+    const { warnings } = plan(day, dead);
+    expect(warnings).toEqual([expect.stringContaining('on --timeline 1')]);
+    expect(plan(day, dead, { timeline: 2 }).warnings).toEqual([]);
   });
 
   it('takes a timeline for the newest of which the archive has only the history', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { planRetention, type Retained, type RetentionFacts } from '../../../lib/backups/retention.ts';
+import { noTimelines } from '../../../lib/backups/timelines.ts';
 import { lsnAt } from '../../../lib/postgres/lsn.ts';
 import { defaultSegmentBytes, segmentName } from '../../../lib/postgres/wal.ts';
 
@@ -27,7 +28,7 @@ const nameOf = (number: number, timeline = 1): string =>
   segmentName({ timeline, number: BigInt(number) }, defaultSegmentBytes);
 
 function plan(backups: Retained[], policy: { days?: number; keep?: number }, more: Partial<RetentionFacts> = {}) {
-  const facts = { backups, instanceId: own, archive: [], timelines: [], nowMs, frozen: undefined, ...more };
+  const facts = { backups, instanceId: own, archive: [], timelines: noTimelines, nowMs, frozen: undefined, ...more };
   return planRetention(facts, { days: policy.days, keep: policy.keep });
 }
 
@@ -164,8 +165,8 @@ describe('after a restore in place', () => {
     { timeline: 1, ancestors: [], numbers: [] },
     { timeline: 2, ancestors: [left], numbers: [] },
   ];
-  const keptBy = (backups: Retained[], policy: { days?: number; keep?: number }) =>
-    plan(backups, policy, { timelines })
+  const keptBy = (backups: Retained[], policy: { days?: number; keep?: number }, present?: number) =>
+    plan(backups, policy, { timelines: { archive: timelines, present } })
       .verdicts.filter(({ kept }) => kept)
       .map(({ id }) => id);
 
@@ -181,9 +182,35 @@ describe('after a restore in place', () => {
       ...before.slice(1),
       backup('b4', 1, 18, { timeline: 2, state: 'failed' }),
     ];
-    const { verdicts, wal } = plan(backups, { keep: 1 }, { timelines, archive: [nameOf(2)] });
+    const { verdicts, wal } = plan(
+      backups,
+      { keep: 1 },
+      { timelines: { archive: timelines, present: undefined }, archive: [nameOf(2)] },
+    );
     expect(verdicts[0]?.reasons).toEqual(['nothing on the way to timeline 2 is verified yet, so nothing is removed']);
     expect([verdicts.filter(({ kept }) => !kept), wal]).toEqual([[], []]);
+  });
+
+  it('a timeline that a restore has left which was undone does not count: the data is on another', () => {
+    // b3 leads to the data; timeline 2 left behind b1, and nothing is written on it.
+    expect(keptBy(before, { keep: 1 }, 1)).toEqual(['b3']);
+    const { verdicts, wal } = plan(
+      before,
+      { keep: 1 },
+      { timelines: { archive: timelines, present: 1 }, archive: [nameOf(2)] },
+    );
+    expect(verdicts.map(({ reasons }) => reasons)).toEqual([
+      ['not among the 1 newest'],
+      ['not among the 1 newest'],
+      ['the newest verified one on the way to timeline 1', 'number 1 of the 1 newest'],
+    ]);
+    expect(wal).toEqual([nameOf(2)]);
+  });
+
+  it('the days that are kept restorable are those the data has gone through, also beside a backup of a dead timeline', () => {
+    // b4 was taken on timeline 2 before that restore was taken back; the data has gone on from b3 on timeline 1.
+    const backups = [...before, backup('b4', 7.5, 18, { timeline: 2 }), backup('b5', 1, 40)];
+    expect(keptBy(backups, { days: 7 }, 1)).toEqual(['b3', 'b4', 'b5']);
   });
 
   it('the days that are kept restorable are those of both timelines', () => {
@@ -220,7 +247,7 @@ describe('what is kept can always be restored', () => {
             return backup(`b${index}`, step.ageDays, segment, { state: step.state, pinned: step.pinned });
           });
         const archive = Array.from({ length: segment + 4 }, (_, index) => nameOf(index));
-        const facts = { backups, instanceId: own, archive, timelines: [], nowMs, frozen: undefined };
+        const facts = { backups, instanceId: own, archive, timelines: noTimelines, nowMs, frozen: undefined };
         const { verdicts, wal } = planRetention(facts, { days, keep });
         const left = backups.filter(({ id }) => verdicts.some((verdict) => verdict.id === id && verdict.kept));
         const gone = new Set(wal);

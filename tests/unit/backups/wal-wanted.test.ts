@@ -17,7 +17,7 @@ function timeline(number: number, numbers: number[], ...ancestors: [number, stri
 
 describe('the end of the archive', () => {
   it('is the last segment of the backup’s own timeline where there is no other', () => {
-    expect(toTail(span, [timeline(1, [1, 2, 3, 4, 5])])).toEqual({
+    expect(toTail(span, { archive: [timeline(1, [1, 2, 3, 4, 5])], present: undefined })).toEqual({
       end: 'tail',
       timeline: 1,
       lastNumber: 5n,
@@ -27,7 +27,7 @@ describe('the end of the archive', () => {
 
   it('is on the newest timeline that goes through the backup', () => {
     const archive = [timeline(1, [2, 3, 4, 5]), timeline(2, [4, 5, 6], [1, '0/4000500'])];
-    expect(toTail(span, archive)).toMatchObject({
+    expect(toTail(span, { archive, present: undefined })).toMatchObject({
       timeline: 2,
       lastNumber: 6n,
       spans: [
@@ -39,12 +39,17 @@ describe('the end of the archive', () => {
 
   it('is not on a timeline that left before the backup was whole', () => {
     const archive = [timeline(1, [2, 3, 4]), timeline(2, [2, 3], [1, '0/2000500'])];
-    expect(toTail(span, archive)).toMatchObject({ timeline: 1, lastNumber: 4n });
+    expect(toTail(span, { archive, present: undefined })).toMatchObject({ timeline: 1, lastNumber: 4n });
+  });
+
+  it('is on the timeline that the data is on, whatever newer one a restore has left that was undone', () => {
+    const archive = [timeline(1, [2, 3, 4, 5, 6]), timeline(2, [4], [1, '0/4000500'])];
+    expect(toTail(span, { archive, present: 1 })).toMatchObject({ timeline: 1, lastNumber: 6n });
   });
 
   it('is the branch point of a timeline that has no whole segment yet', () => {
     const archive = [timeline(1, [2, 3, 4]), timeline(2, [], [1, '0/4000500'])];
-    expect(toTail(span, archive)).toMatchObject({
+    expect(toTail(span, { archive, present: undefined })).toMatchObject({
       timeline: 2,
       lastNumber: 4n,
       spans: [{ timeline: 1, from: '0/2000028', to: '0/4000500' }],
