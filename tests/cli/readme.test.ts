@@ -11,14 +11,15 @@ const manifest = JSON.parse(readFileSync(join(projectDirectory, 'package.json'),
 };
 
 describe('the README', () => {
-  it('has the actions, the rooms and the error codes that there are', () => {
+  it('has the actions, rooms, error codes and numbers that there are, and a drawing that is true', () => {
     const check = spawnSync(process.execPath, [join(projectDirectory, 'docs', 'readme.mjs'), '--check']);
     expect({ status: check.status, stderr: String(check.stderr) }).toEqual({ status: 0, stderr: '' });
   });
 
-  it('explains every exit status and every dependency', () => {
+  it('explains every exit status, and CONTRIBUTING every dependency', () => {
+    const contributing = readFileSync(join(projectDirectory, 'CONTRIBUTING.md'), 'utf8');
     for (const status of Object.values(exitStatus)) expect(readme).toMatch(new RegExp(`^\\| ${status} \\| `, 'm'));
     for (const name of Object.keys(manifest.dependencies))
-      expect(readme).toMatch(new RegExp(`^\\| [^|]*\\b${name}\\b[^|]* \\| `, 'm'));
+      expect(contributing).toMatch(new RegExp(`^\\| [^|]*\\b${name}\\b[^|]* \\| `, 'm'));
   });
 });
