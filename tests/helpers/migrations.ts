@@ -1,3 +1,5 @@
+import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
+import { setMaxListeners } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,27 +7,33 @@ import { AppError } from '../../lib/errors.ts';
 import { migrate, type MigrateOptions, type MigrationResult } from '../../lib/migrations/apply.ts';
 import type { Row } from '../../lib/postgres/sql.ts';
 import { Task, type ProgressEvent } from '../../lib/task.ts';
-import type { ThrowawayConnection, ThrowawayServer } from './throwaway-server.ts';
+import { startThrowawayServer, type ThrowawayConnection, type ThrowawayServer } from './throwaway-server.ts';
 
 let databases = 0;
 
-/** A folder of migrations and a database of their own, on a server that several tests share. */
+/** A folder of migrations and a database of their own, on a server that several share. */
 export class Playground {
-  readonly folder = mkdtempSync(join(tmpdir(), 'pgm-migrations-'));
-  readonly events: ProgressEvent[] = [];
-  readonly stopper = new AbortController();
-  readonly server: ThrowawayServer;
-  readonly database: string;
+  server!: ThrowawayServer;
+  folder = '';
+  database = '';
+  events: ProgressEvent[] = [];
+  stopper = new AbortController();
 
-  private constructor(server: ThrowawayServer) {
-    this.server = server;
-    this.database = `play${(databases += 1)}`;
+  static async on(server: ThrowawayServer): Promise<Playground> {
+    const playground = new Playground();
+    playground.server = server;
+    await playground.renew();
+    return playground;
   }
 
-  static async make(server: ThrowawayServer): Promise<Playground> {
-    const playground = new Playground(server);
-    await server.createDatabase(playground.database);
-    return playground;
+  /** As good as new: another folder, another database. */
+  async renew(): Promise<void> {
+    this.folder = mkdtempSync(join(tmpdir(), 'pgm-migrations-'));
+    this.database = `play${(databases += 1)}`;
+    this.events = [];
+    this.stopper = new AbortController();
+    setMaxListeners(0, this.stopper.signal);
+    await this.server.createDatabase(this.database);
   }
 
   remove(): void {
@@ -57,11 +65,29 @@ export class Playground {
     return this.server.query(this.database, async (client) => (await client.query<T>(text)).rows);
   }
 
+  /** The tables of the files' own, by name. */
+  async tables(): Promise<string[]> {
+    const names = "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1";
+    return (await this.sql<{ name: string }>(names)).map(({ name }) => name);
+  }
+
   /** The versions in the history, in the order in which they were applied. */
   async history(): Promise<string[]> {
     const rows = await this.sql<{ version: string }>('SELECT version FROM pgmanage.migrations ORDER BY applied_at');
     return rows.map(({ version }) => version);
   }
+}
+
+/** A playground that is new for each test of the file, on one server for all of them. */
+export function usePlayground(): Playground {
+  const play = new Playground();
+  beforeAll(async () => {
+    play.server = await startThrowawayServer();
+  });
+  afterAll(async () => await play.server?.stop());
+  beforeEach(async () => await play.renew());
+  afterEach(() => play.remove());
+  return play;
 }
 
 /** The error of ours that work ends with. @throws where it ends well, or with another */

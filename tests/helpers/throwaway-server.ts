@@ -1,10 +1,11 @@
 import { execFileSync, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, openSync, closeSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { calledByRoot, findAccount } from '../../lib/host/users.ts';
 import { poll } from '../../lib/host/wait.ts';
+import { chooseInstallation } from '../../lib/postgres/installations.ts';
 import { identifier, withClient, type Client } from '../../lib/postgres/sql.ts';
 
 /** How to reach a database of the server. */
@@ -38,7 +39,8 @@ export async function startThrowawayServer(settings: Record<string, string | num
   try {
     const data = join(folder, 'data');
     const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-N'];
-    execFileSync(program('initdb'), initdb, { ...as, cwd: folder, stdio: 'pipe' });
+    const bindir = await chooseBindir(folder);
+    execFileSync(join(bindir, 'initdb'), initdb, { ...as, cwd: folder, stdio: 'pipe' });
     const all = {
       listen_addresses: '',
       unix_socket_directories: folder,
@@ -51,6 +53,7 @@ export async function startThrowawayServer(settings: Record<string, string | num
       folder,
       ['-D', data, ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
       as,
+      bindir,
     );
     const throwaway = handle(folder, server);
     await waitUntilReady(throwaway, server);
@@ -66,7 +69,7 @@ export async function startServerOn(folder: string, bindir: string): Promise<Thr
   const place = { listen_addresses: '', unix_socket_directories: folder, port };
   const settings = Object.entries(place).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const args = ['-D', join(folder, 'data'), ...settings];
-  const server = start(folder, args, serverAccount(), join(bindir, 'postgres'));
+  const server = start(folder, args, serverAccount(), bindir);
   const running = { ...handle(folder, server), stop: async () => await end(server) };
   await waitUntilReady(running, server);
   return running;
@@ -95,9 +98,9 @@ function handle(folder: string, server: ChildProcess): ThrowawayServer {
   };
 }
 
-function start(folder: string, args: string[], as: SpawnOptions, postgres = program('postgres')): ChildProcess {
+function start(folder: string, args: string[], as: SpawnOptions, bindir: string): ChildProcess {
   const log = openSync(join(folder, 'server.log'), 'a');
-  const server = spawn(postgres, args, { ...as, cwd: folder, stdio: ['ignore', log, log] });
+  const server = spawn(join(bindir, 'postgres'), args, { ...as, cwd: folder, stdio: ['ignore', log, log] });
   closeSync(log);
   return server;
 }
@@ -142,25 +145,10 @@ function serverAccount(): { uid?: number; gid?: number } {
   return { uid: account.uid, gid: account.gid };
 }
 
-/** A server program: where pg_config says, else of the newest version in Debian's folder. */
-function program(name: string): string {
-  const found = binFolders()
-    .map((folder) => join(folder, name))
-    .find((path) => existsSync(path));
-  if (found === undefined) throw new Error(`${name} of PostgreSQL was not found`);
-  return found;
-}
-
-function binFolders(): string[] {
-  const debian = '/usr/lib/postgresql';
-  const versions = existsSync(debian) ? readdirSync(debian).toSorted((a, b) => Number(b) - Number(a)) : [];
-  return [...fromPgConfig(), ...versions.map((version) => join(debian, version, 'bin'))];
-}
-
-function fromPgConfig(): string[] {
-  try {
-    return [execFileSync('pg_config', ['--bindir'], { encoding: 'utf8', stdio: 'pipe' }).trim()];
-  } catch {
-    return [];
-  }
+/** The programs that the tool would choose; where only npm has that major, a copy within the folder. */
+async function chooseBindir(folder: string): Promise<string> {
+  const major = process.env['PG_TEST_MAJOR'];
+  const own = { folder: join(folder, 'postgres'), mayCopy: true };
+  const wish = { major: major === undefined ? undefined : Number(major) };
+  return (await chooseInstallation(wish, own, new AbortController().signal)).bindir;
 }

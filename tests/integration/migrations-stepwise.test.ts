@@ -1,23 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { migrationStatus } from '../../lib/migrations/apply.ts';
 import { poll } from '../../lib/host/wait.ts';
 import { CuttingProxy } from '../helpers/cutting-proxy.ts';
-import { Playground, refusal } from '../helpers/migrations.ts';
-import { startThrowawayServer, type ThrowawayServer } from '../helpers/throwaway-server.ts';
+import { Playground, refusal, usePlayground } from '../helpers/migrations.ts';
 
-let server: ThrowawayServer;
-let play: Playground;
-
-beforeAll(async () => {
-  server = await startThrowawayServer();
-});
-afterAll(async () => {
-  await server?.stop();
-});
-beforeEach(async () => {
-  play = await Playground.make(server);
-});
-afterEach(() => play.remove());
+const play = usePlayground();
 
 /** Everything that the file below makes, as one comparable value. */
 const made = `SELECT
@@ -48,9 +35,9 @@ INSERT INTO t VALUES (4, 'four');
 `;
 
 async function countMessages(): Promise<number> {
-  const other = await Playground.make(server);
+  const other = await Playground.on(play.server);
   other.put({ '1_a.sql': file });
-  const proxy = await CuttingProxy.to(server.connection());
+  const proxy = await CuttingProxy.to(play.server.connection());
   await other.run({}, proxy.connection(other.database));
   await proxy.stop();
   other.remove();
@@ -62,9 +49,9 @@ async function countMessages(): Promise<number> {
  * before the answer was heard. To lose it before a message is to have lost it after the one before.
  */
 async function madeAfterCut(message: number) {
-  const other = await Playground.make(server);
+  const other = await Playground.on(play.server);
   other.put({ '1_a.sql': file });
-  const proxy = await CuttingProxy.to(server.connection());
+  const proxy = await CuttingProxy.to(play.server.connection());
   proxy.cutAt(message);
   const first = await other.run({}, proxy.connection(other.database)).catch((error: unknown) => error);
   await proxy.stop();
@@ -97,7 +84,7 @@ describe('a file that goes statement by statement', () => {
   it('comes to the same when the server ends the session in the middle of a concurrent build', async () => {
     play.put({ '1_a.sql': 'CREATE TABLE t (n int);', '2_b.sql': 'CREATE INDEX CONCURRENTLY i ON t (n);' });
     await play.run({ to: '1' });
-    await server.query(play.database, async (blocker) => {
+    await play.server.query(play.database, async (blocker) => {
       await blocker.query('BEGIN; INSERT INTO t VALUES (1)'); // the build waits for this transaction
       const running = play.run();
       running.catch(() => undefined);

@@ -1,24 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { baseline, initHistory } from '../../lib/migrations/baseline.ts';
 import { pendingMigrations } from '../../lib/migrations/apply.ts';
 import { previewMigrations } from '../../lib/migrations/preview.ts';
 import { rollback, type RollbackTarget } from '../../lib/migrations/rollback.ts';
-import { Playground, refusal } from '../helpers/migrations.ts';
-import { startThrowawayServer, type ThrowawayServer } from '../helpers/throwaway-server.ts';
+import { refusal, usePlayground } from '../helpers/migrations.ts';
 
-let server: ThrowawayServer;
-let play: Playground;
-
-beforeAll(async () => {
-  server = await startThrowawayServer();
-});
-afterAll(async () => {
-  await server?.stop();
-});
-beforeEach(async () => {
-  play = await Playground.make(server);
-});
-afterEach(() => play.remove());
+const play = usePlayground();
 
 const common = { lockTimeoutMs: 1000, toolVersion: '9.9.9' };
 
@@ -27,13 +14,6 @@ const undo = (target: RollbackTarget, more = {}) =>
 
 const takeOver = (more: { to?: string; dryRun?: boolean } = {}) =>
   baseline(play.task, play.connection, { folder: play.folder, ...common, dryRun: false, ...more });
-
-async function tables(): Promise<unknown[]> {
-  const rows = await play.sql<{ name: string }>(
-    "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1",
-  );
-  return rows.map(({ name }) => name);
-}
 
 /** Two migrations in the files of each tool; the second needs no transaction where the tool can say so. */
 const folders: Record<string, Record<string, string>> = {
@@ -71,11 +51,11 @@ describe('a folder made for another tool', () => {
   it.each(Object.keys(folders))('runs unchanged, forward and back: %s', async (tool) => {
     play.put(folders[tool] ?? {});
     expect((await play.run()).applied).toHaveLength(2);
-    expect(await tables()).toEqual(['a', 'b']);
+    expect(await play.tables()).toEqual(['a', 'b']);
     expect((await undo({ steps: 1 })).undone).toHaveLength(1);
-    expect(await tables()).toEqual(['a']);
+    expect(await play.tables()).toEqual(['a']);
     expect((await undo({ to: '0' })).current).toBeNull();
-    expect(await tables()).toEqual([]);
+    expect(await play.tables()).toEqual([]);
     expect((await play.run()).applied).toHaveLength(2);
   });
 
@@ -163,9 +143,9 @@ describe('rollback', () => {
     const error = await refusal(undo({ to: '0' }));
     expect(error.code).toBe('MIGRATION_NO_DOWN');
     expect(error.message).toContain('1_a.sql');
-    expect(await tables()).toEqual(['a', 'b']);
+    expect(await play.tables()).toEqual(['a', 'b']);
     expect((await undo({ steps: 1 }, { dryRun: true })).pending).toEqual([{ version: '2', name: 'b' }]);
-    expect(await tables()).toEqual(['a', 'b']);
+    expect(await play.tables()).toEqual(['a', 'b']);
     expect((await undo({ to: '1' })).undone.map(({ version }) => version)).toEqual(['2']);
     expect((await undo({ to: '1' })).undone).toEqual([]);
     expect((await refusal(undo({ to: '7' }))).code).toBe('MIGRATIONS_NOT_FOUND');
@@ -176,7 +156,7 @@ describe('rollback', () => {
     await play.run();
     const error = await refusal(undo({ from: '001' }));
     expect(error.message).toMatch(/^1_a\.down\.sql:2:1: table "b" does not exist/);
-    expect(await tables()).toEqual(['a']);
+    expect(await play.tables()).toEqual(['a']);
     expect(await play.history()).toEqual(['1']);
   });
 });
@@ -240,7 +220,7 @@ describe('what is applied, and when', () => {
     const error = await refusal(play.run());
     expect(error.message).toMatch(/^1_a\.sql:3:1: invalid input syntax for type integer: "x"/);
     expect(error.output).toContain('CONTEXT: COPY t, line 2, column n: "x"');
-    expect(await tables()).toEqual([]);
+    expect(await play.tables()).toEqual([]);
   });
 
   it('shows the end of a file whose parenthesis stays open', async () => {

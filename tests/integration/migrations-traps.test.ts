@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { migrationStatus } from '../../lib/migrations/apply.ts';
 import { withMigrationLock } from '../../lib/migrations/lock.ts';
@@ -6,23 +6,10 @@ import { sessionSettings } from '../../lib/migrations/session.ts';
 import { poll } from '../../lib/host/wait.ts';
 import type { Client } from '../../lib/postgres/sql.ts';
 import { serverProgram } from '../helpers/database.ts';
-import { normalizedDump, Playground, refusal } from '../helpers/migrations.ts';
-import { startThrowawayServer, type ThrowawayServer } from '../helpers/throwaway-server.ts';
+import { normalizedDump, refusal, usePlayground } from '../helpers/migrations.ts';
 
 // The eleven traps of the peers (anchors, "Traps and the rule each forces"): each test is red without its rule.
-let server: ThrowawayServer;
-let play: Playground;
-
-beforeAll(async () => {
-  server = await startThrowawayServer();
-});
-afterAll(async () => {
-  await server?.stop();
-});
-beforeEach(async () => {
-  play = await Playground.make(server);
-});
-afterEach(() => play.remove());
+const play = usePlayground();
 
 async function until(probe: () => boolean | Promise<boolean>): Promise<void> {
   const found = await poll(async () => ((await probe()) ? true : undefined), {
@@ -34,7 +21,7 @@ async function until(probe: () => boolean | Promise<boolean>): Promise<void> {
 
 /** Holds the migration lock on a connection of its own while `work` goes on beside a run that waits for it. */
 async function whileWaiting(work: (holder: Client) => Promise<void>): Promise<void> {
-  await server.query(play.database, async (holder) => {
+  await play.server.query(play.database, async (holder) => {
     let waiting: Promise<unknown> = Promise.resolve();
     await withMigrationLock(play.task, holder, 0, async () => {
       waiting = play.run();
@@ -69,7 +56,7 @@ describe('traps', () => {
   });
 
   it('trap 3: an unlock that freed nothing is told, as behind a pooler', async () => {
-    await server.query(play.database, async (client) =>
+    await play.server.query(play.database, async (client) =>
       withMigrationLock(play.task, client, 0, async () => {
         await client.query('SELECT pg_advisory_unlock_all()');
       }),
@@ -162,9 +149,9 @@ four; 'five
   });
 
   it('trap 10: a database that is copied while somebody is connected to it is tried again', async () => {
-    await server.createDatabase('mould');
+    await play.server.createDatabase('mould');
     play.put({ '1_a.sql': 'CREATE DATABASE cast_of_it TEMPLATE mould;' });
-    const { run: running } = await server.query('mould', async (visitor) => {
+    const { run: running } = await play.server.query('mould', async (visitor) => {
       await visitor.query('SELECT 1');
       const run = play.run({ lockRetry: { timeoutMs: 500, tries: 5, pauseMs: 10 } });
       run.catch(() => undefined);
@@ -172,7 +159,7 @@ four; 'five
       return { run };
     });
     expect((await running).applied).toHaveLength(1);
-    await server.query('postgres', async (client) => client.query('DROP DATABASE cast_of_it'));
+    await play.server.query('postgres', async (client) => client.query('DROP DATABASE cast_of_it'));
   });
 
   it('trap 11: an invalid index that IF NOT EXISTS takes for good is an error that names it', async () => {
