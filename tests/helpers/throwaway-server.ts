@@ -19,6 +19,8 @@ export interface ThrowawayConnection {
 export interface ThrowawayServer {
   /** The folder that holds everything; also that of the socket. */
   folder: string;
+  /** The folder of its programs. */
+  bindir: string;
   connection(database?: string): ThrowawayConnection;
   /** Lends a connection of its own to `work`. */
   query<T>(database: string, work: (client: Client) => Promise<T>): Promise<T>;
@@ -31,15 +33,21 @@ const port = 5432;
 const readyMs = 60_000;
 const stopMs = 20_000;
 
-/** Starts a real server of the test's own: a socket in a temporary folder, no network, no syncing, trust. */
-export async function startThrowawayServer(settings: Record<string, string | number> = {}): Promise<ThrowawayServer> {
+/**
+ * Starts a real server of the test's own: a socket in a temporary folder, no network, no syncing, trust. It is of the major
+ * that PG_TEST_MAJOR names, unless the test asks its client programs too, of which npm brings none.
+ */
+export async function startThrowawayServer(
+  settings: Record<string, string | number> = {},
+  { withClients = false }: { withClients?: boolean } = {},
+): Promise<ThrowawayServer> {
   const folder = mkdtempSync(join(tmpdir(), 'pgm-test-'));
   const as = serverAccount();
   if (as.uid !== undefined && as.gid !== undefined) chownSync(folder, as.uid, as.gid);
   try {
     const data = join(folder, 'data');
     const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-N'];
-    const bindir = await chooseBindir(folder);
+    const bindir = await chooseBindir(folder, withClients ? undefined : process.env['PG_TEST_MAJOR']);
     execFileSync(join(bindir, 'initdb'), initdb, { ...as, cwd: folder, stdio: 'pipe' });
     const all = {
       listen_addresses: '',
@@ -55,7 +63,7 @@ export async function startThrowawayServer(settings: Record<string, string | num
       as,
       bindir,
     );
-    const throwaway = handle(folder, server);
+    const throwaway = handle(folder, server, bindir);
     await waitUntilReady(throwaway, server);
     return throwaway;
   } catch (error) {
@@ -70,12 +78,12 @@ export async function startServerOn(folder: string, bindir: string): Promise<Thr
   const settings = Object.entries(place).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const args = ['-D', join(folder, 'data'), ...settings];
   const server = start(folder, args, serverAccount(), bindir);
-  const running = { ...handle(folder, server), stop: async () => await end(server) };
+  const running = { ...handle(folder, server, bindir), stop: async () => await end(server) };
   await waitUntilReady(running, server);
   return running;
 }
 
-function handle(folder: string, server: ChildProcess): ThrowawayServer {
+function handle(folder: string, server: ChildProcess, bindir: string): ThrowawayServer {
   const connection = (database = 'postgres'): ThrowawayConnection => ({
     host: folder,
     port,
@@ -86,6 +94,7 @@ function handle(folder: string, server: ChildProcess): ThrowawayServer {
     withClient({ ...connection(database), signal: new AbortController().signal, timeoutMs: 0 }, work);
   return {
     folder,
+    bindir,
     connection,
     query,
     createDatabase: async (name) => {
@@ -146,8 +155,7 @@ function serverAccount(): { uid?: number; gid?: number } {
 }
 
 /** The programs that the tool would choose; where only npm has that major, a copy within the folder. */
-async function chooseBindir(folder: string): Promise<string> {
-  const major = process.env['PG_TEST_MAJOR'];
+async function chooseBindir(folder: string, major: string | undefined): Promise<string> {
   const own = { folder: join(folder, 'postgres'), mayCopy: true };
   const wish = { major: major === undefined ? undefined : Number(major) };
   return (await chooseInstallation(wish, own, new AbortController().signal)).bindir;

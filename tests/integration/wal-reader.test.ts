@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { chooseInstallation, type Installation, program } from '../../lib/postgres/installations.ts';
+import { program } from '../../lib/postgres/installations.ts';
 import { lsnBytes, parseLsn } from '../../lib/postgres/lsn.ts';
 import { readWal, type WalEnd } from '../../lib/postgres/wal-reader.ts';
 import { readTablespaces } from '../../lib/postgres/waldump.ts';
@@ -10,14 +10,12 @@ import { startThrowawayServer, type ThrowawayServer } from '../helpers/throwaway
 
 const { signal } = new AbortController();
 let server: ThrowawayServer;
-let installation: Installation;
 let wal: string;
 let first: string;
 let last: string;
 
 beforeAll(async () => {
-  installation = await chooseInstallation({}, { folder: '/nowhere', mayCopy: false }, signal);
-  server = await startThrowawayServer({ wal_keep_size: '1GB', max_wal_size: '2GB' });
+  server = await startThrowawayServer({ wal_keep_size: '1GB', max_wal_size: '2GB' }, { withClients: true });
   wal = join(server.folder, 'data', 'pg_wal');
   const space = join(server.folder, 'space');
   mkdirSync(space);
@@ -48,7 +46,7 @@ afterAll(async () => {
 /** Every record as pg_waldump tells it. */
 function dumped(from: string, to: string): string[] {
   const args = ['--path', wal, '--start', from, '--end', to];
-  const text = execFileSync(program(installation, 'pg_waldump'), args, { encoding: 'utf8', maxBuffer: 2 ** 28 });
+  const text = execFileSync(program(server, 'pg_waldump'), args, { encoding: 'utf8', maxBuffer: 2 ** 28 });
   return [...text.matchAll(/^rmgr: .*len \(rec\/tot\): +\d+\/ *(\d+),.*lsn: ([0-9A-F/]+),/gm)].map(
     ([, length = '', lsn = '']) => `${lsnBytes(parseLsn(lsn))} ${length}`,
   );
