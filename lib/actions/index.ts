@@ -145,6 +145,11 @@ export const actions = {
     async () => (await import('./budget.ts')).budget,
   ),
   ports: entry('host', 'which ports are held, and who listens', async () => (await import('./ports.ts')).ports),
+  autostart: entry(
+    'host',
+    'bring instances back when the machine comes up',
+    async () => (await import('./autostart.ts')).autostart,
+  ),
   recover: entry(
     'host',
     'finish or undo what killed operations left',

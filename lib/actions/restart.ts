@@ -1,4 +1,5 @@
 import { startInstance } from '../instances/lifecycle.ts';
+import { meanToRun } from '../instances/record.ts';
 import { stopInstance } from '../instances/stop.ts';
 import { startPooler, stopPooler } from '../pooler/pooler.ts';
 import { instanceAction } from './action.ts';
@@ -16,6 +17,7 @@ export const restart = instanceAction({
     const { record, paths, archiveFolder } = openInstance(context, name);
     if (context.dryRun) return { data: { name }, text: [{ line: `would restart ${name}` }] };
     const installation = await installationOf(context, record);
+    meanToRun(context.places, record, true);
     if (record.pooler !== undefined) context.journal.intend({ kind: 'pooler', instance: name });
     await stopPooler(context, record, { orderly: true, timeoutMs: context.timeoutMs });
     await stopInstance(context.task, paths, record, { way: 'orderly', timeoutMs: context.timeoutMs ?? 60_000 });

@@ -1,20 +1,10 @@
-import { join } from 'node:path';
 import { AppError } from '../errors.ts';
-import { mayEnter, readCallersFile } from '../host/callers-files.ts';
-import { projectDirectory } from '../host/project.ts';
-import { calledByRoot, dataOwner } from '../host/users.ts';
+import { dataOwner } from '../host/users.ts';
 import { parseTimes } from '../schedule/cron.ts';
-import {
-  chooseScheduler,
-  install,
-  installed,
-  planScheduler,
-  scheduleFolder,
-  type Scheduler,
-  schedulers,
-  uninstall,
-} from '../schedule/install.ts';
+import { install, installed, planScheduler, scheduleFolder, uninstall } from '../schedule/install.ts';
 import { planJobs, type ScheduleWish } from '../schedule/plan.ts';
+import { chooseScheduler, type Scheduler, schedulers } from '../schedule/system.ts';
+import { assertCallable, fileText, surroundings, template } from './called-later.ts';
 import { type Context, hostAction, type Outcome, type Text, type Values } from './action.ts';
 
 const options = {
@@ -50,18 +40,18 @@ export const schedule = hostAction({
     const { places, task, dialogue } = context;
     if (given.show === true) return shown(await installed(places, task.signal));
     if (given.remove === true) return await removed(context);
-    assertCheckoutReachable();
+    assertCallable();
     const wish = wishOf(given, selector);
     const scheduler = chooseScheduler(given.with as Scheduler | undefined);
-    const jobs = planJobs(wish, surroundings(context), template('schedule-job.sh'));
+    const jobs = planJobs(wish, surroundings(context, scheduleFolder(places)), template('schedule-job.sh'));
     const planned = planScheduler(scheduler, jobs, places, {
       service: template('schedule.service'),
       timer: template('schedule.timer'),
     });
     const text: Text[] = [
       ...planned.crontab.map((line) => ({ line })),
-      ...planned.units.flatMap(({ name, text: unit }) => [{ line: `# ${name}` }, ...linesOf(unit)]),
-      ...jobs.flatMap((job) => [{ line: `# ${job.file}` }, ...linesOf(job.text)]),
+      ...planned.units.flatMap(({ name, text: unit }) => fileText(name, unit)),
+      ...jobs.flatMap((job) => fileText(job.file, job.text)),
     ];
     const data = { scheduler, crontab: planned.crontab, units: planned.units, scripts: jobs.map(({ file }) => file) };
     if (context.dryRun) return { data, text };
@@ -98,40 +88,6 @@ function wishOf(given: Given, selector: string): ScheduleWish {
     jitterSeconds: Math.round(given.jitter ?? 300),
     ping: given.ping,
   };
-}
-
-function surroundings({ places, bindir }: Context) {
-  return {
-    command: [process.execPath, join(projectDirectory, 'lib', 'launch.mjs'), join(projectDirectory, 'manage.ts')],
-    options: [
-      '--root',
-      places.root,
-      '--backups',
-      places.repository,
-      ...(bindir === undefined ? [] : ['--bindir', bindir]),
-    ],
-    environment: { PG_MANAGE_HOST: places.host },
-    folder: scheduleFolder(places),
-  };
-}
-
-/** @throws FILE_ACCESS when the account that the jobs run as cannot read the program */
-function assertCheckoutReachable(): void {
-  if (!calledByRoot() || mayEnter(projectDirectory)) return;
-  throw new AppError('FILE_ACCESS', `${dataOwner().name} cannot enter ${projectDirectory}, so it cannot run the jobs`, {
-    hint: 'move the checkout to where all may read it, /opt for example',
-  });
-}
-
-function template(name: string): string {
-  return readCallersFile(join(projectDirectory, 'templates', name));
-}
-
-function linesOf(text: string): Text[] {
-  return text
-    .trimEnd()
-    .split('\n')
-    .map((line) => ({ line: `  ${line}` }));
 }
 
 function shown(found: { crontab: string[]; units: string[] }): Outcome {

@@ -3,7 +3,7 @@ import { accessProblem, explainingAccess, fixPermissions } from '../instances/ac
 import { startInstance } from '../instances/lifecycle.ts';
 import { instancePaths } from '../instances/places.ts';
 import { assertMemory, leaseHolderOf } from '../instances/memory.ts';
-import { type InstanceRecord, writeRecord } from '../instances/record.ts';
+import { type InstanceRecord, meanToRun, writeRecord } from '../instances/record.ts';
 import { startPooler } from '../pooler/pooler.ts';
 import { livePostmaster } from '../postgres/postmaster.ts';
 import type { Port } from '../host/ports.ts';
@@ -20,6 +20,7 @@ const options = {
   },
   'port-range': { type: 'string', describe: 'where auto looks for a free port (default 5433-5499)' },
   overcommit: tuningOptions.overcommit,
+  'as-before': { type: 'boolean', describe: 'only what is meant to run: one that was stopped stays stopped' },
 } as const;
 
 export const start = instanceAction({
@@ -30,6 +31,7 @@ export const start = instanceAction({
   examples: [
     ['./manage.ts --action start --instance client-a', 'start one'],
     ["./manage.ts --action start --instance 'client-*' --jobs 4", 'start several, four at once'],
+    ['./manage.ts start all --as-before', 'those that ran when the machine went down, or before stop --for-now'],
     ['./manage.ts start client-a --port auto', 'move it to a free port first: another program has taken its own'],
     ['./manage.ts start client-a --fix-permissions', 'when the data has come from a container and belongs to its user'],
   ],
@@ -44,6 +46,7 @@ export const start = instanceAction({
       await context.task.step('fix permissions', async () => fixPermissions(name, folders));
     }
     const { record: found, paths, archiveFolder } = openInstance(context, name);
+    if (given['as-before'] === true && found.staysStopped) return summaryOutcome(context, name);
     const before = given.overcommit === true ? { ...found, overcommit: true } : found;
     const runs = explainingAccess(name, paths, () => livePostmaster(paths.data)) !== undefined;
     if (!runs) assertMemory(context, before, context.budgetShare);
@@ -59,8 +62,9 @@ export const start = instanceAction({
       };
     }
     if (before.overcommit !== found.overcommit) allowOvercommit(context, before);
-    const installation = await installationOf(context, before);
-    const record = given.port === undefined ? before : await movePort(context, before, wishOf(given));
+    const meant = meanToRun(context.places, before, true);
+    const installation = await installationOf(context, meant);
+    const record = given.port === undefined ? meant : await movePort(context, meant, wishOf(given));
     if (given.port === undefined) context.leases.renew(record.port, leaseHolderOf(context.places, record));
     const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
     await startInstance(context.task, installation, paths, record, { archiveFolder, timeoutMs });

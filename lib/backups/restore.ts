@@ -72,7 +72,8 @@ export async function restoreInstance(operation: Operation, options: RestoreOpti
   const quarantine = await replaceData(operation, options, paths, join(scratch, 'data'));
   writeRecoverySettings(operation, paths, options);
   journal.intend({ kind: 'server', dataDirectory: paths.data });
-  const restored = { ...record, restored: { at: nowIso(), backupId: plan.backup.id } };
+  const { staysStopped: _, ...running } = record;
+  const restored = { ...running, restored: { at: nowIso(), backupId: plan.backup.id } };
   const keep = (): void => {
     writeRecord(places, restored);
     journal.settle({ kind: 'folder', path: scratch });

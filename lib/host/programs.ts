@@ -43,9 +43,19 @@ export function programEnvironment(extra: Record<string, string> = {}): Record<s
   };
 }
 
+/** Those of the variables that the caller has set. */
+export function callersEnvironment(names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
+}
+
 /** Who a program runs as: the data's owner, with root's identity and groups dropped for good in the child. */
 export function programIdentity(): { uid?: number; gid?: number } {
   return calledByRoot() ? { uid: dataOwner().uid, gid: dataOwner().gid } : {};
+}
+
+/** The caller whole: of root's own rights only the user comes back by itself, and the groups would stay the owner's. */
+function callerIdentity(): { uid?: number; gid?: number } {
+  return calledByRoot() ? { uid: 0, gid: 0 } : {};
 }
 
 /**
@@ -57,7 +67,7 @@ export async function run(program: string, args: readonly string[], options: Run
   const { execa } = await import('execa');
   const child = asCaller(() =>
     execa(program, [...args], {
-      ...(options.asCaller ? {} : programIdentity()),
+      ...(options.asCaller ? callerIdentity() : programIdentity()),
       cwd: options.cwd ?? '/',
       env: programEnvironment(options.env),
       extendEnv: false,

@@ -45,6 +45,8 @@ const recordSchema = z.object({
       poolSize: z.number().optional(),
     })
     .optional(),
+  /** Set by a stop: it stays stopped when the machine comes back. A crash or a power loss is no stop. */
+  staysStopped: z.literal(true).optional(),
   /** When data was last replaced by a restore, and from which backup. */
   restored: z.object({ at: z.string(), backupId: z.string() }).optional(),
 });
@@ -64,6 +66,15 @@ export function readRecord(places: Places, name: InstanceName): InstanceRecord |
 
 export function writeRecord(places: Places, record: InstanceRecord): void {
   writeJson(instancePaths(places, record.name).record, record);
+}
+
+/** Writes down whether an instance is to run when the machine comes back, where that has changed. */
+export function meanToRun(places: Places, record: InstanceRecord, runs: boolean): InstanceRecord {
+  if (runs === (record.staysStopped === undefined)) return record;
+  const { staysStopped: _, ...rest } = record;
+  const meant: InstanceRecord = runs ? rest : { ...rest, staysStopped: true };
+  writeRecord(places, meant);
+  return meant;
 }
 
 /** @throws INSTANCE_NOT_FOUND; INSTANCE_BROKEN when there is a folder without a record */

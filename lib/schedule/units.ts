@@ -20,7 +20,7 @@ export function planUnits(
 ): Unit[] {
   return jobs.flatMap(({ name, times, file }) => {
     const calendar = calendarLines(times).map((line) => `OnCalendar=${line}`);
-    const values = { JOB: name, ROOT: escape(root), USER: user, SCRIPT: quote(file), CALENDAR: calendar.join('\n') };
+    const values = { JOB: name, ROOT: escape(root), USER: user, SCRIPT: argument(file), CALENDAR: calendar.join('\n') };
     return [
       { name: unitName(id, name, 'service'), text: fill(templates.service, values) },
       { name: unitName(id, name, 'timer'), text: fill(templates.timer, values) },
@@ -29,12 +29,18 @@ export function planUnits(
 }
 
 /** systemd reads % as the beginning of a specifier. */
-function escape(text: string): string {
+export function escape(text: string): string {
   return text.replaceAll('%', '%%');
 }
 
-function quote(path: string): string {
+/** A path as one word of a unit's line (systemd.syntax, "Quoting"). */
+export function quote(path: string): string {
   return `"${escape(path)
     .replaceAll('\\', '\\\\')
     .replaceAll('"', String.raw`\"`)}"`;
+}
+
+/** A path as an argument of a command, in which systemd puts variables in. */
+export function argument(path: string): string {
+  return quote(path).replaceAll('$', '$$$$');
 }

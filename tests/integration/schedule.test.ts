@@ -1,55 +1,28 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, utimesSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { dataOf } from '../helpers/answer.ts';
-import { beginProgram, type Finished, makeSandbox, type Sandbox, serviceAccount } from '../helpers/cli.ts';
+import { type Finished, makeSandbox, type Sandbox, serviceAccount } from '../helpers/cli.ts';
+import { Crontab } from '../helpers/crontab.ts';
 
 let sandbox: Sandbox;
 let folder: string;
-/** Stands in for cron's own program, so that no crontab of this machine is touched: keeps the text in a file. */
-let bin: string;
+let crontab: Crontab;
 let service: Server;
 const pings: string[] = [];
 
-const crontab = (): string => readFileSync(join(bin, 'crontab.txt'), 'utf8');
 const schedule = async (...args: string[]): Promise<Finished> =>
-  await sandbox.manage(['schedule', ...args, '--with', 'cron', '--json'], {
-    env: { PATH: `${bin}:${process.env['PATH']}` },
-  });
+  await sandbox.manage(['schedule', ...args, '--with', 'cron', '--json'], { env: crontab.env });
 const backups = (): string[] => readdirSync(join(sandbox.root, 'backups', 'shop', 'base')).sort();
-
-/** Runs a line of the crontab as cron does: with its environment, by /bin/sh, as the owner. */
-async function runAsCron(line: string): Promise<Finished> {
-  const account = serviceAccount();
-  const { name, home } = account ?? { name: process.env['USER'] ?? 'nobody', home: sandbox.folder };
-  const environment = [`HOME=${home}`, `LOGNAME=${name}`, 'SHELL=/bin/sh', 'PATH=/usr/bin:/bin'];
-  const command = line.replace(/^(\S+ ){5}/, '').replaceAll(String.raw`\%`, '%');
-  return await beginProgram('/usr/bin/env', ['-i', ...environment, '/bin/sh', '-c', command], {
-    cwd: '/',
-    ...(account === undefined ? {} : { account }),
-  }).finished;
-}
-
-function lines(): string[] {
-  return crontab()
-    .split('\n')
-    .filter((line) => line.includes('/schedule/'));
-}
 
 beforeAll(async () => {
   sandbox = await makeSandbox();
-  bin = join(sandbox.folder, 'bin');
+  crontab = new Crontab(sandbox);
   folder = join(sandbox.root, '.pg-manage', 'schedule');
-  mkdirSync(bin);
-  const file = join(bin, 'crontab.txt');
-  writeFileSync(file, '5 5 * * * /bin/true\n');
-  chmodSync(file, 0o666);
-  const script = `#!/bin/sh\ncase $1 in -l) cat '${file}' ;; -) cat >'${file}' ;; esac\n`;
-  writeFileSync(join(bin, 'crontab'), script, { mode: 0o755 });
   service = createServer((request, response) => {
     pings.push(request.url ?? '');
     response.end();
@@ -71,7 +44,7 @@ describe('schedule', () => {
     ]);
     expect((await schedule(...wanted)).json()).toMatchObject({ error: { code: 'CONFIRMATION_REQUIRED' } });
     expect(existsSync(folder)).toBe(false);
-    expect(crontab()).toBe('5 5 * * * /bin/true\n');
+    expect(crontab.text()).toBe(Crontab.others);
   });
 
   it('installs lines that back up, clean up and tell the service, silently, in the environment of cron', async () => {
@@ -91,41 +64,41 @@ describe('schedule', () => {
       ping,
     ];
     dataOf(await schedule(...wanted, '--yes'));
-    expect(crontab()).toContain('5 5 * * * /bin/true\n');
-    expect(lines()).toHaveLength(4);
-    const [backup = '', , prove = ''] = lines();
+    expect(crontab.text()).toContain(Crontab.others);
+    expect(crontab.lines()).toHaveLength(4);
+    const [backup = '', , prove = ''] = crontab.lines();
     for (let run = 0; run < 2; run++) {
-      expect(await runAsCron(backup)).toMatchObject({ code: 0, stdout: '', stderr: '' });
+      expect(await crontab.run(backup)).toMatchObject({ code: 0, stdout: '', stderr: '' });
     }
     expect(pings).toEqual(['/abc/start', '/abc', '/abc/start', '/abc']);
     expect(backups()).toHaveLength(1);
     expect(dataOf(await sandbox.manage(['list-backups', 'shop', '--json'])).backups).toMatchObject([
       { state: 'verified' },
     ]);
-    expect(await runAsCron(prove)).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    expect(await crontab.run(prove)).toMatchObject({ code: 0, stdout: '', stderr: '' });
     expect(dataOf(await sandbox.manage(['status', 'shop', '--json'])).protection.proof).toMatchObject({ ok: true });
   });
 
   it('makes up for a run that was missed, once', async () => {
-    const [, missed = ''] = lines();
+    const [, missed = ''] = crontab.lines();
     const before = backups();
-    expect((await runAsCron(missed)).code).toBe(0);
+    expect((await crontab.run(missed)).code).toBe(0);
     expect(backups()).toEqual(before);
     const longAgo = Date.now() / 1000 - 26 * 3600;
     utimesSync(join(folder, 'backup.begun'), longAgo, longAgo);
-    expect(await runAsCron(missed)).toMatchObject({ code: 0, stdout: '' });
+    expect(await crontab.run(missed)).toMatchObject({ code: 0, stdout: '' });
     expect(backups()).not.toEqual(before);
     const after = backups();
-    expect((await runAsCron(missed)).code).toBe(0);
+    expect((await crontab.run(missed)).code).toBe(0);
     expect(backups()).toEqual(after);
   });
 
   it('says what failed, tells the service, and removes nothing then', async () => {
-    const [backup = ''] = lines();
+    const [backup = ''] = crontab.lines();
     const before = backups();
     pings.length = 0;
     expect((await sandbox.manage(['stop', 'shop'])).code).toBe(0);
-    const failed = await runAsCron(backup);
+    const failed = await crontab.run(backup);
     expect(failed.code).toBe(3);
     expect(failed.stderr).toContain('INSTANCE_NOT_RUNNING');
     expect(pings).toEqual(['/abc/start', '/abc/fail']);
@@ -142,7 +115,7 @@ describe('schedule', () => {
   });
 
   it('does not begin while the run before goes on', async () => {
-    const [backup = ''] = lines();
+    const [backup = ''] = crontab.lines();
     const before = backups();
     const { uid, gid } = serviceAccount() ?? {};
     const held = spawn('/usr/bin/flock', [join(folder, 'backup.lock'), '/bin/sh', '-c', 'echo held; exec sleep 60'], {
@@ -152,7 +125,7 @@ describe('schedule', () => {
     });
     await once(held.stdout, 'data');
     try {
-      expect(await runAsCron(backup)).toMatchObject({ code: 0, stdout: '', stderr: '' });
+      expect(await crontab.run(backup)).toMatchObject({ code: 0, stdout: '', stderr: '' });
       expect(backups()).toEqual(before);
     } finally {
       process.kill(-(held.pid ?? 0), 'SIGTERM');
@@ -163,7 +136,7 @@ describe('schedule', () => {
   it('is shown, and removed again', async () => {
     expect(dataOf(await schedule('--show')).crontab).toHaveLength(6);
     dataOf(await schedule('--remove', '--yes'));
-    expect(crontab()).toBe('5 5 * * * /bin/true\n');
+    expect(crontab.text()).toBe(Crontab.others);
     expect(existsSync(folder)).toBe(false);
     expect(dataOf(await schedule('--show'))).toMatchObject({ crontab: [], units: [] });
   });

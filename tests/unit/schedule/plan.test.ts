@@ -1,9 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
+import { execa } from 'execa';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findProgram } from '../../../lib/host/programs.ts';
 import { projectDirectory } from '../../../lib/host/project.ts';
+import { placesOf } from '../../../lib/instances/places.ts';
+import { planAutostart } from '../../../lib/schedule/autostart.ts';
 import { parseTimes } from '../../../lib/schedule/cron.ts';
-import { crontabBlock, findBlock, withBlock } from '../../../lib/schedule/crontab.ts';
+import { type BlockOwner, crontabBlock, findBlock, jobLines, withBlock } from '../../../lib/schedule/crontab.ts';
 import { planJobs, type ScheduleWish } from '../../../lib/schedule/plan.ts';
 import { planUnits } from '../../../lib/schedule/units.ts';
 
@@ -49,7 +54,8 @@ describe('the script of a job', () => {
 });
 
 describe('the block in a crontab', () => {
-  const block = crontabBlock(plan(), root);
+  const owner: BlockOwner = { root, action: 'schedule' };
+  const block = crontabBlock(owner, jobLines(plan()));
   const others = 'MAILTO=ops\n5 5 * * * /bin/true\n';
 
   it('has a line for the time and one for what was missed, with every % kept from cron', () => {
@@ -59,30 +65,73 @@ describe('the block in a crontab', () => {
   });
 
   it('is added, replaced where it stands, found, and taken away, and nothing else is touched', () => {
-    const added = withBlock(others, root, block);
+    const added = withBlock(others, owner, block);
     expect(added).toBe(`${others}${block.join('\n')}\n`);
-    expect(findBlock(added, root)).toEqual(block);
-    const changed = crontabBlock(plan({ prove: undefined }), root);
-    expect(withBlock(`${added}7 7 * * * /bin/false\n`, root, changed)).toBe(
+    expect(findBlock(added, owner)).toEqual(block);
+    const changed = crontabBlock(owner, jobLines(plan({ prove: undefined })));
+    expect(withBlock(`${added}7 7 * * * /bin/false\n`, owner, changed)).toBe(
       `${others}${changed.join('\n')}\n7 7 * * * /bin/false\n`,
     );
-    expect(withBlock(added, root, [])).toBe(others);
-    expect(withBlock(withBlock('', root, block), root, [])).toBe('');
-    expect(withBlock(added, '/srv/other', [])).toBe(added);
+    expect(withBlock(added, owner, [])).toBe(others);
+    expect(withBlock(withBlock('', owner, block), owner, [])).toBe('');
+    expect(withBlock(added, { ...owner, action: 'autostart' }, [])).toBe(added);
+    expect(withBlock(added, { ...owner, root: '/srv/other' }, [])).toBe(added);
   });
 });
 
 it('the units call the script as the owner, and make up for what was missed', () => {
-  const templates = { service: template('schedule.service'), timer: template('schedule.timer') };
-  const units = planUnits(plan(), { id: '1a2b3c4d', root, user: 'postgres' }, templates);
+  const units = unitsOfSchedule();
   expect(units.map(({ name }) => name)).toEqual([
     'pg-manage-1a2b3c4d-backup.service',
     'pg-manage-1a2b3c4d-backup.timer',
     'pg-manage-1a2b3c4d-prove.service',
     'pg-manage-1a2b3c4d-prove.timer',
   ]);
-  expect(units[0]?.text).toContain(`ExecStart="/srv/it's 100%%/.pg-manage/schedule/backup"`);
+  expect(units[0]?.text).toContain(`ExecStart=/bin/sh "/srv/it's 100%%/.pg-manage/schedule/backup"`);
   expect(units[0]?.text).toContain('User=postgres');
   expect(units[1]?.text).toMatch(/OnCalendar=\*-\*-\* 02:00:00\n[^]*Persistent=true/);
   for (const { text } of units) expect(text).not.toMatch(/@[A-Z_]+@/);
+});
+
+function unitsOfSchedule() {
+  const templates = { service: template('schedule.service'), timer: template('schedule.timer') };
+  return planUnits(plan(), { id: '1a2b3c4d', root, user: 'postgres' }, templates);
+}
+
+describe('what brings instances back with the machine', () => {
+  const places = placesOf(root, '/mnt/back ups', '/var/tmp/pg-manage');
+  const templates = { script: template('autostart.sh'), service: template('autostart.service') };
+  const planned = (by: 'cron' | 'systemd') => planAutostart(by, places, around, templates);
+
+  it('starts what is meant to run, and stops it without changing that', () => {
+    const { script, crontab } = planned('cron');
+    const call = (rest: string) => `exec /usr/bin/node /opt/launch.mjs /opt/manage.ts --action ${rest}`;
+    expect(script.text).toContain(`start) ${call('start --instance all --as-before --jobs 4 --quiet')}`);
+    expect(script.text).toContain(`stop) ${call('stop --instance all --for-now --jobs 4 --quiet')}`);
+    expect(script.text).not.toMatch(/@[A-Z_]+@/);
+    expect(crontab[1]).toBe(String.raw`@reboot '/srv/it'\''s 100\%/.pg-manage/schedule/with-machine' start`);
+  });
+
+  it('is a unit that waits for the disks, and does not end all of them because of one', () => {
+    const [unit] = planned('systemd').units;
+    expect(unit?.name).toMatch(/^pg-manage-[0-9a-f]{8}-autostart\.service$/);
+    expect(unit?.text).toContain(`RequiresMountsFor="/srv/it's 100%%" "/mnt/back ups"\n`);
+    expect(unit?.text).toMatch(/^ExecStart=-.* start\nExecStop=-.* stop$/m);
+    expect(unit?.text).not.toMatch(/@[A-Z_]+@/);
+  });
+
+  /** systemd's own judgement, of paths with everything in them that it gives a meaning. */
+  it('systemd finds nothing wrong with our units', async () => {
+    const analyze = findProgram('systemd-analyze');
+    if (analyze === undefined) return; // a machine without systemd
+    const folder = mkdtempSync(join(tmpdir(), 'pgm-units-'));
+    try {
+      const units = [...unitsOfSchedule(), ...planned('systemd').units];
+      for (const { name, text } of units) writeFileSync(join(folder, name), text);
+      const { stdout, stderr } = await execa(analyze, ['verify', ...units.map(({ name }) => join(folder, name))]);
+      expect(stdout + stderr).toBe('');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 });
