@@ -31,7 +31,7 @@ export const start = instanceAction({
   examples: [
     ['./manage.ts --action start --instance client-a', 'start one'],
     ["./manage.ts --action start --instance 'client-*' --jobs 4", 'start several, four at once'],
-    ['./manage.ts start all --as-before', 'those that ran when the machine went down, or before stop --for-now'],
+    ['./manage.ts start all --as-before', 'those that ran when the machine went down, or before --for-now'],
     ['./manage.ts start client-a --port auto', 'move it to a free port first: another program has taken its own'],
     ['./manage.ts start client-a --fix-permissions', 'when the data has come from a container and belongs to its user'],
   ],

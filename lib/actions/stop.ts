@@ -14,7 +14,7 @@ export const stop = instanceAction({
     ['./manage.ts --action stop --instance all', 'stop all of this root'],
     [
       './manage.ts stop all --for-now',
-      'for the work on the machine after which start all --as-before brings them back',
+      'for work on the machine; start all --as-before brings them back',
     ],
   ],
   options: {
