@@ -12,10 +12,7 @@ export const stop = instanceAction({
   examples: [
     ['./manage.ts --action stop --instance client-a', 'stop one'],
     ['./manage.ts --action stop --instance all', 'stop all of this root'],
-    [
-      './manage.ts stop all --for-now',
-      'for work on the machine; start all --as-before brings them back',
-    ],
+    ['./manage.ts stop all --for-now', 'for work on the machine; start all --as-before brings them back'],
   ],
   options: {
     immediate: { type: 'boolean', describe: 'do not shut down in order; the next start recovers' },
