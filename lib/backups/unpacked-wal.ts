@@ -33,15 +33,18 @@ export async function* unpackedWal(
 ): AsyncGenerator<WalReach> {
   const { archive, segmentBytes, folder } = wal;
   const files = storedAlong(wal, reach);
+  const startOf = (number: bigint): Lsn => lsnAt(number * BigInt(segmentBytes));
+  // No reader is to look for the segment behind the last: pg_waldump would wait five seconds for it (its WALDumpOpenSegment).
+  const endOf = (lot: StoredFile[]): Lsn => earlier(reach.to, startOf((lot.at(-1)?.number ?? 0n) + 1n));
   if (files.every(({ path }) => codecOf(path) === 'none')) {
-    if (files.length > 0) yield { folder: archive, ...reach };
+    if (files.length > 0) yield { ...reach, folder: archive, to: endOf(files) };
     return;
   }
   for (let at = 0; at < files.length; at += atOnce) {
     const lot = files.slice(Math.max(0, at - 1), at + atOnce);
     ensureFolder(folder);
     for (const file of lot) await unpack(wal, file, task);
-    yield { ...reach, folder, from: later(reach.from, lsnAt((lot[0]?.number ?? 0n) * BigInt(segmentBytes))) };
+    yield { ...reach, folder, from: later(reach.from, startOf(lot[0]?.number ?? 0n)), to: endOf(lot) };
     await removeFolder(folder);
   }
 }
@@ -68,6 +71,10 @@ function storedAlong({ archive, segmentBytes }: PackedWal, { timeline, from, to 
 async function unpack({ archive, restoreScript, folder }: PackedWal, { name, path }: StoredFile, { signal }: Task) {
   if (codecOf(path) === 'none') return link(path, join(folder, name));
   await run(restoreScript, [name, join(folder, name), archive], { signal, timeoutMs: 600_000 });
+}
+
+function earlier(a: Lsn | undefined, b: Lsn): Lsn {
+  return a !== undefined && lsnBytes(a) < lsnBytes(b) ? a : b;
 }
 
 function later(a: Lsn, b: Lsn): Lsn {

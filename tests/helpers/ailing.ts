@@ -25,8 +25,8 @@ export class Ailing {
   readonly folder: string;
   readonly data: string;
 
-  static async make(): Promise<Ailing> {
-    const sandbox = await makeSandbox();
+  static async make(where?: { onDisk: boolean }): Promise<Ailing> {
+    const sandbox = await makeSandbox(where);
     const ailing = new Ailing(sandbox);
     try {
       await sandbox.create('shop', '--template', 'testing');

@@ -1,10 +1,11 @@
 import { execa } from 'execa';
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { chmodSync, chownSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { commandLine, endProcessesOn, processesOn } from '../../lib/host/processes.ts';
 import { projectDirectory } from '../../lib/host/project.ts';
 import { type Account, calledByRoot, findAccount } from '../../lib/host/users.ts';
+import { makeTestFolder } from './places.ts';
 import { claimPorts } from './ports.ts';
 
 /** The program under test: always the real one, through its `#!` line. */
@@ -75,9 +76,9 @@ export interface Sandbox {
   cleanup(): Promise<void>;
 }
 
-/** Makes a sandbox; call its `cleanup` in afterAll or afterEach. */
-export async function makeSandbox(): Promise<Sandbox> {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'pgm-cli-')));
+/** Makes a sandbox; call its `cleanup` in afterAll or afterEach. See `makeTestFolder`. */
+export async function makeSandbox(where: { onDisk?: boolean } = {}): Promise<Sandbox> {
+  const folder = makeTestFolder('pgm-cli-', where);
   chmodSync(folder, 0o755);
   const owner = serviceAccount();
   if (owner !== undefined) chownSync(folder, owner.uid, owner.gid);

@@ -1,12 +1,12 @@
 import { execFileSync, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chownSync, openSync, closeSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { calledByRoot, findAccount } from '../../lib/host/users.ts';
 import { poll } from '../../lib/host/wait.ts';
 import { chooseInstallation } from '../../lib/postgres/installations.ts';
 import { identifier, withClient, type Client } from '../../lib/postgres/sql.ts';
+import { makeTestFolder } from './places.ts';
 
 /** How to reach a database of the server. */
 export interface ThrowawayConnection {
@@ -41,7 +41,7 @@ export async function startThrowawayServer(
   settings: Record<string, string | number> = {},
   { withClients = false }: { withClients?: boolean } = {},
 ): Promise<ThrowawayServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'pgm-test-'));
+  const folder = makeTestFolder('pgm-test-');
   const as = serverAccount();
   if (as.uid !== undefined && as.gid !== undefined) chownSync(folder, as.uid, as.gid);
   try {

@@ -8,7 +8,7 @@ import { inNamespaces } from '../helpers/namespaces.ts';
 let ailing: Ailing;
 
 beforeAll(async () => {
-  ailing = await Ailing.make();
+  ailing = await Ailing.make({ onDisk: true }); // one of its cases mounts another /dev/shm
 });
 afterAll(async () => {
   await ailing.sandbox.cleanup();

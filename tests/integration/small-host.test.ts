@@ -16,7 +16,7 @@ let sandbox: Sandbox;
 let group: MemoryGroup | undefined;
 
 beforeAll(async () => {
-  sandbox = await makeSandbox();
+  sandbox = await makeSandbox({ onDisk: true }); // files in memory would count as the group's
   group = makeMemoryGroup(`pgm-${sandbox.portRange}`, GB);
 });
 

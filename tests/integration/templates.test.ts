@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chownSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { checkSettings } from '../../lib/tuning/check.ts';
@@ -10,6 +9,7 @@ import { planFile, renderPlan } from '../../lib/tuning/render.ts';
 import { bytes, GB, MB } from '../../lib/tuning/sizes.ts';
 import { loadTemplate, templateNames } from '../../lib/tuning/templates.ts';
 import { serviceAccount } from '../helpers/cli.ts';
+import { makeTestFolder } from '../helpers/places.ts';
 import { startServerOn, type ThrowawayServer } from '../helpers/throwaway-server.ts';
 
 const majors = installedServers();
@@ -20,7 +20,7 @@ describe.each(majors)('PostgreSQL $major', ({ major, bindir }) => {
   const data = (): string => join(folder, 'data');
 
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'pgm-templates-'));
+    folder = makeTestFolder('pgm-templates-');
     const account = serviceAccount();
     if (account !== undefined) chownSync(folder, account.uid, account.gid);
     const initdb = ['-D', data(), '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-N'];
