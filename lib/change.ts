@@ -109,10 +109,11 @@ async function audited(
 
 /** Finishes or undoes what killed operations left, by one process at a time where several hold the instance together. */
 async function clearUp({ places }: Request, services: Services, task: Task, name: InstanceName): Promise<Recovered[]> {
-  if (unfinishedOf(places, name).length === 0) return [];
+  const names = new Set(unfinishedOf(places, name).map(({ instance }) => instance));
+  if (names.size === 0) return [];
   const { leases } = services;
   return await services.withLocks(
-    [{ name: `${name}+recovery`, mode: 'exclusive' }],
+    [...names].map((instance) => ({ name: `${instance}+recovery`, mode: 'exclusive' })),
     async () => await recover({ places, leases, task }, name),
   );
 }

@@ -22,9 +22,14 @@ const stepSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('server'), dataDirectory: z.string() }),
   /** An instance moves between two ports: give back the one that its record does not name. */
   z.object({ kind: z.literal('moved-port'), instance: z.string(), ports: z.array(z.number()) }),
-  /** Files are replaced: give them the text back that they had. */
-  z.object({ kind: z.literal('files'), files: z.array(z.object({ path: z.string(), text: z.string() })) }),
-  /** The memory that an instance's lease claims changes: let it say what the record says. */
+  /** Files are replaced: give them the text back that they had; null for one that is made. The mode is 0600 unless said. */
+  z.object({
+    kind: z.literal('files'),
+    files: z.array(z.object({ path: z.string(), text: z.string().nullable(), mode: z.number().optional() })),
+  }),
+  /** A symbolic link is made, or led elsewhere: let it lead there again; null where there was none. */
+  z.object({ kind: z.literal('link'), path: z.string(), target: z.string().nullable() }),
+  /** The name or the memory that an instance's leases say changes: let them say what the record says. */
   z.object({ kind: z.literal('claim'), instance: z.string() }),
   /** A pooler was being made, changed or ended: let it be as the instance's record says. */
   z.object({ kind: z.literal('pooler'), instance: z.string() }),

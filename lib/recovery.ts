@@ -1,6 +1,8 @@
+import { dirname, join } from 'node:path';
 import { exists } from './host/files.ts';
-import { removeFolder } from './host/folders.ts';
+import { removeFile, removeFolder } from './host/folders.ts';
 import { moveForGood, writeFileForGood } from './host/for-good.ts';
+import { pointLink, removeLink } from './host/links.ts';
 import type { Port } from './host/ports.ts';
 import { endProcessesOn } from './host/processes.ts';
 import { parseName, sameName } from './instances/names.ts';
@@ -12,7 +14,7 @@ import { toAppError } from './errors.ts';
 import { type JournalEntry, readJournal, type UndoStep, unwind } from './journal.ts';
 import type { Operation } from './operation.ts';
 import { livePostmaster } from './postgres/postmaster.ts';
-import { matchRecord } from './pooler/change.ts';
+import { matchRecord, poolerHolderOf } from './pooler/change.ts';
 import { stopServer } from './postgres/server.ts';
 import { undoSwap } from './backups/dumps/swap.ts';
 import { archiveFolderOf } from './backups/repository.ts';
@@ -28,10 +30,14 @@ export interface Recovered {
   outcome: 'finished' | 'undone';
 }
 
-/** What killed operations left of an instance, or of all. */
+/** What killed operations left of an instance, or of all. A rename is left of both names. */
 export function unfinishedOf(places: Operation['places'], instance?: string): JournalEntry[] {
-  return readJournal(places.journal).unfinished.filter(
-    (entry) => instance === undefined || sameName(entry.instance, instance),
+  const { unfinished } = readJournal(places.journal);
+  if (instance === undefined) return unfinished;
+  const folder = join(places.instances, instance);
+  return unfinished.filter(
+    (entry) =>
+      sameName(entry.instance, instance) || entry.steps.some((step) => step.kind === 'move' && step.to === folder),
   );
 }
 
@@ -89,11 +95,20 @@ export async function undoStep({ places, leases, task }: Recovering, step: UndoS
       return;
     }
     case 'files':
-      for (const { path, text } of step.files) writeFileForGood(path, text);
+      // The folder may have been moved back already, with the files as they were.
+      for (const { path, text, mode } of step.files) {
+        if (text === null) removeFile(path);
+        else if (exists(dirname(path))) writeFileForGood(path, text, mode);
+      }
       return;
+    case 'link':
+      if (!exists(dirname(step.path))) return;
+      return step.target === null ? removeLink(step.path) : pointLink(step.path, step.target);
     case 'claim': {
       const record = readRecord(places, parseName(step.instance));
-      if (record !== undefined) leases.revise(record.port, leaseHolderOf(places, record));
+      if (record === undefined) return;
+      leases.revise(record.port, leaseHolderOf(places, record));
+      if (record.pooler !== undefined) leases.revise(record.pooler.port, poolerHolderOf(places, record));
       return;
     }
     case 'server': {

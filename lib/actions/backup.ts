@@ -2,9 +2,10 @@ import { type Backup, backupFields, parseBackupId, readBackup } from '../backups
 import { type DumpType, dumpTypes } from '../backups/dumps/catalogue.ts';
 import { codecs, type Codec } from '../postgres/codecs.ts';
 import { withSlot } from '../backups/slots.ts';
-import { takeBackup, timestampId } from '../backups/take.ts';
+import { takeBackup } from '../backups/take.ts';
 import { assertProven, verifyBackup } from '../backups/verify.ts';
 import { AppError } from '../errors.ts';
+import { timestampId } from '../host/clock.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { sqlName } from '../databases/names.ts';
 import { type Context, instanceAction } from './action.ts';

@@ -1,13 +1,13 @@
-import { join } from 'node:path';
-import { timestampId } from '../backups/take.ts';
 import { exists, folderBytes } from '../host/files.ts';
 import { ensureFolder } from '../host/folders.ts';
 import { moveForGood } from '../host/for-good.ts';
+import { homeOf, quarantineFor } from '../instances/home.ts';
 import { notFound } from '../instances/names.ts';
 import { stopInstance } from '../instances/stop.ts';
 import { stopPooler } from '../pooler/pooler.ts';
 import { instancePaths } from '../instances/places.ts';
 import { instanceNames, readRecord } from '../instances/record.ts';
+import { leadLink } from '../instances/tablespaces.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { instanceAction } from './action.ts';
 import { hadFinished } from './shared.ts';
@@ -33,8 +33,9 @@ export const destroy = instanceAction({
     }
     if (!exists(paths.folder)) throw notFound(name, instanceNames(places));
     const record = readRecord(places, name);
-    const target = join(places.quarantine, `${name}-${timestampId()}-${context.dryRun ? 'x' : journal.id.slice(0, 4)}`);
-    const sizeBytes = folderBytes(paths.folder);
+    const target = quarantineFor(places, name, journal.id);
+    const home = homeOf(places, paths);
+    const sizeBytes = folderBytes(paths.folder) + (home.elsewhere ? folderBytes(home.data) : 0);
     if (context.dryRun) {
       return {
         data: { name, sizeBytes },
@@ -46,6 +47,14 @@ export const destroy = instanceAction({
       await stopPooler(context, record, { orderly: true, timeoutMs: context.timeoutMs });
       const ran = await stopInstance(task, paths, record, { way: 'orderly', timeoutMs: context.timeoutMs ?? 60_000 });
       if (!ran) journal.settle();
+    }
+    const aside = home.elsewhere && exists(home.data) ? quarantineFor(home, name, journal.id) : undefined;
+    if (aside !== undefined) {
+      // Nobody can make an instance anew where it lay, and what the folder's link leads to goes on being its data.
+      ensureFolder(home.quarantine);
+      journal.intend({ kind: 'move', from: home.data, to: aside });
+      moveForGood(home.data, aside);
+      leadLink(journal, paths.data, aside);
     }
     ensureFolder(places.quarantine);
     journal.intend({ kind: 'move', from: paths.folder, to: target });
@@ -59,7 +68,7 @@ export const destroy = instanceAction({
     return {
       data: { name, quarantine: target, sizeBytes },
       text: [
-        { line: `${name} is destroyed; its data (${humanBytes(sizeBytes)}) waits in ${target}` },
+        { line: `${name} is destroyed; its data (${humanBytes(sizeBytes)}) waits in ${aside ?? target}` },
         { line: 'its backups are kept' },
       ],
     };

@@ -41,6 +41,8 @@ export const actions = {
     'stop, and move the data to quarantine',
     async () => (await import('./destroy.ts')).destroy,
   ),
+  rename: entry('instances', 'give an instance another name', async () => (await import('./rename.ts')).rename),
+  move: entry('instances', 'bring its data to another disk', async () => (await import('./move.ts')).move),
   'create-db': entry(
     'databases',
     'make a database in an instance',

@@ -6,6 +6,7 @@ import { askConnections } from '../diagnosis/connection-facts.ts';
 import { type ConnectionFacts, judgeConnections, judgeIdle } from '../diagnosis/connections.ts';
 import { judgePooler } from '../diagnosis/pooler.ts';
 import { exitStatus } from '../errors.ts';
+import { linkTarget } from '../host/links.ts';
 import { asSuperuser } from '../instances/connection.ts';
 import { instancePaths } from '../instances/places.ts';
 import { type InstanceRecord, readRecord } from '../instances/record.ts';
@@ -149,9 +150,15 @@ function page(
         : 'none: no backup has been proven yet',
     ],
     ...protectionLines(data.protection),
-    ['data', data.dataDirectory],
+    ['data', dataLine(data.dataDirectory)],
   ];
   return { fields };
+}
+
+/** A link leads to data on another disk. */
+function dataLine(dataDirectory: string): string {
+  const elsewhere = linkTarget(dataDirectory);
+  return elsewhere === undefined ? dataDirectory : `${elsewhere} (by ${dataDirectory})`;
 }
 
 function archiveLine(archive: Archiving | null): string {

@@ -88,7 +88,12 @@ export function stagingFolder(places: Places, name: InstanceName, id: string): s
 }
 
 export function readBackup(places: Places, name: InstanceName, id: string): Backup | undefined {
-  return readJson(join(backupFolder(places, name, id), recordFile), backupSchema as unknown as z.ZodType<Backup>);
+  const backup = readJson(
+    join(backupFolder(places, name, id), recordFile),
+    backupSchema as unknown as z.ZodType<Backup>,
+  );
+  // The instance may have had another name then; its folder follows it.
+  return backup && { ...backup, instance: { ...backup.instance, name } };
 }
 
 /** @param folder the backup's own folder, or the staging folder it is made in */

@@ -1,12 +1,13 @@
 import { dirname, join } from 'node:path';
 import { AppError } from '../errors.ts';
-import { nowIso } from '../host/clock.ts';
+import { nowIso, timestampId } from '../host/clock.ts';
 import { exists, readText } from '../host/files.ts';
 import { ensureFolder, makeFolder, removeFile, removeFolder } from '../host/folders.ts';
 import { moveForGood, writeFileForGood } from '../host/for-good.ts';
 import { quoteSetting, Raw, recoveryConfiguration, shellCommand } from '../instances/configure.ts';
 import { asSuperuser } from '../instances/connection.ts';
 import { launch, startInstance } from '../instances/lifecycle.ts';
+import { assertReplaceable, type Home, homeOf, quarantineFor } from '../instances/home.ts';
 import { type InstancePaths, instancePaths } from '../instances/places.ts';
 import { leaseHolderOf } from '../instances/memory.ts';
 import { type InstanceRecord, writeRecord } from '../instances/record.ts';
@@ -24,7 +25,7 @@ import { archiveOfBackup } from './repository.ts';
 import { installRestoreScript } from './restore-script.ts';
 import { scratchFolder } from './scratch.ts';
 import { collectNewestWal } from './newest-wal.ts';
-import { keptFiles, timestampId } from './take.ts';
+import { keptFiles } from './take.ts';
 import { unpackBackup } from './unpack.ts';
 
 export interface Restored {
@@ -55,11 +56,13 @@ export async function restoreInstance(operation: Operation, options: RestoreOpti
   const { places, task, journal } = operation;
   const { plan, record } = options;
   const paths = instancePaths(places, record.name);
-  const scratch = scratchFolder(operation, 'restore');
+  const home = homeOf(places, paths);
+  await assertReplaceable(home, task.signal);
+  const scratch = scratchFolder(operation, 'restore', home.scratch);
   journal.intend({ kind: 'folder', path: scratch });
-  ensureFolder(places.scratch);
+  ensureFolder(home.scratch);
   makeFolder(scratch);
-  const tablespaces = join(paths.folder, 'tablespaces', timestampId());
+  const tablespaces = join(home.tablespaces, timestampId());
   const folder = backupFolder(places, plan.backup.instance.name, plan.backup.id);
   await prepareFolder(operation, paths, folder);
   journal.intend({ kind: 'folder', path: tablespaces });
@@ -69,7 +72,7 @@ export async function restoreInstance(operation: Operation, options: RestoreOpti
   );
 
   const complete = await collectNewestWal(operation, options, join(scratch, 'data'));
-  const quarantine = await replaceData(operation, options, paths, join(scratch, 'data'));
+  const quarantine = await replaceData(operation, options, home, join(scratch, 'data'));
   writeRecoverySettings(operation, paths, options);
   journal.intend({ kind: 'server', dataDirectory: paths.data });
   const { staysStopped: _, ...running } = record;
@@ -112,21 +115,21 @@ async function prepareFolder({ places, journal }: Operation, paths: InstancePath
 async function replaceData(
   operation: Operation,
   { record }: RestoreOptions,
-  paths: InstancePaths,
+  home: Home,
   restored: string,
 ): Promise<string | null> {
-  const { places, journal, task } = operation;
+  const { journal, task } = operation;
   let quarantine: string | null = null;
-  if (exists(paths.data)) {
+  if (exists(home.data)) {
     // Damaged data may still have a server, which had nothing to give to the recovery.
-    const damaged = livePostmaster(paths.data);
+    const damaged = livePostmaster(home.data);
     if (damaged !== undefined) await stopServer(damaged.pid, 'fast', 120_000, task.signal);
-    quarantine = join(places.quarantine, `${record.name}-${timestampId()}-${journal.id.slice(0, 4)}`);
-    ensureFolder(places.quarantine);
-    journal.intend({ kind: 'move', from: paths.data, to: quarantine });
-    moveForGood(paths.data, quarantine);
+    quarantine = quarantineFor(home, record.name, journal.id);
+    ensureFolder(home.quarantine);
+    journal.intend({ kind: 'move', from: home.data, to: quarantine });
+    moveForGood(home.data, quarantine);
   }
-  moveIn(operation, restored, paths.data);
+  moveIn(operation, restored, home.data);
   return quarantine;
 }
 

@@ -39,11 +39,6 @@ export interface TakeOptions {
   verify: boolean;
 }
 
-/** An id that sorts by time: `20261121T101500Z`. */
-export function timestampId(): string {
-  return nowIso().replaceAll(/[-:]|\.\d+/g, '');
-}
-
 /** What is kept of an instance's folder with each backup, beside its data. */
 export const keptFiles = ['password'] as const;
 

@@ -8,6 +8,11 @@ export function nowIso(): string {
   return new Date(nowMs()).toISOString();
 }
 
+/** The present as a name that sorts by time: `20261121T101500Z`. */
+export function timestampId(): string {
+  return nowIso().replaceAll(/[-:]|\.\d+/g, '');
+}
+
 /** A clock that never jumps, in milliseconds: for durations and limits. */
 export function monotonicMs(): number {
   return performance.now();

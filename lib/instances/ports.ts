@@ -99,7 +99,10 @@ function isOrphan(places: Places, { root, instance, instanceId, port, purpose }:
   const { running, unfinished } = readJournal(places.journal);
   const named = (entry: JournalEntry): boolean =>
     entry.steps.some((step) => step.kind === 'lease' && step.port === port);
-  if ([...running, ...unfinished].some(named)) return false;
+  // A lease follows a rename, which moves the record first.
+  const renames = (entry: JournalEntry): boolean =>
+    entry.instance === instance && entry.steps.some(({ kind }) => kind === 'claim');
+  if ([...running, ...unfinished].some((entry) => named(entry) || renames(entry))) return false;
   const changesPooler = (name: string): boolean =>
     [...running, ...unfinished].some(
       (entry) => entry.instance === name && entry.steps.some(({ kind }) => kind === 'pooler'),

@@ -47,6 +47,18 @@ const recordSchema = z.object({
     .optional(),
   /** Set by a stop: it stays stopped when the machine comes back. A crash or a power loss is no stop. */
   staysStopped: z.literal(true).optional(),
+  /** Where it came from, of one that was made by others. */
+  adopted: z
+    .object({
+      at: z.string(),
+      /** The data directory, as its own tools know it. */
+      data: z.string(),
+      /** Debian's name for it, and the text that its start.conf had. */
+      cluster: z.object({ version: z.string(), name: z.string(), startConf: z.string().nullable() }).optional(),
+      /** Settings of its own that win over what this tool would have decided. */
+      settings: z.record(z.string(), z.string()),
+    })
+    .optional(),
   /** When data was last replaced by a restore, and from which backup. */
   restored: z.object({ at: z.string(), backupId: z.string() }).optional(),
 });

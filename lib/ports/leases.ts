@@ -115,8 +115,8 @@ export class Leases {
   }
 
   /**
-   * Makes sure that the lease of an instance that exists is there (its file may have been cleaned away), names the root
-   * where it is by now (it may have been moved), and claims the memory that its record says.
+   * Makes sure that the lease of an instance that exists is there (its file may have been cleaned away), says its name and
+   * the root where it is by now (it may have been moved), and claims the memory that its record says.
    * @throws PORT_IN_USE when another instance has it by now
    */
   renew(port: Port, holder: LeaseHolder): void {
@@ -128,13 +128,13 @@ export class Leases {
   }
 
   /**
-   * Says anew where the holder of a lease is and what memory it may take; a lease that is not there, or another's, is left
+   * Says anew what the holder of a lease is called, where it is and what memory it may take; a lease that is not there, or another's, is left
    * alone.
    */
-  revise(port: Port, { instanceId, root, committedBytes, stressBytes, overcommit }: LeaseHolder): void {
+  revise(port: Port, { instanceId, instance, root, committedBytes, stressBytes, overcommit }: LeaseHolder): void {
     const lease = this.find(port);
     if (lease?.instanceId !== instanceId) return;
-    const revised: Lease = { ...lease, root, committedBytes, stressBytes, overcommit };
+    const revised: Lease = { ...lease, instance, root, committedBytes, stressBytes, overcommit };
     writeFileForGood(this.file(port), `${JSON.stringify(revised)}\n`, 0o644);
   }
 
@@ -160,7 +160,7 @@ export class Leases {
 }
 
 function saysSame(lease: Lease, holder: LeaseHolder): boolean {
-  const names = ['root', 'committedBytes', 'stressBytes', 'overcommit'] as const;
+  const names = ['instance', 'root', 'committedBytes', 'stressBytes', 'overcommit'] as const;
   return names.every((name) => lease[name] === holder[name]);
 }
 

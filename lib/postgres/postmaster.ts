@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { readBytes, readText } from '../host/files.ts';
+import { readBytes, readText, realPath } from '../host/files.ts';
 import { commandLine, pidExists, workingFolder } from '../host/processes.ts';
 
 /** What a running server writes into postmaster.pid (PostgreSQL's pidfile.h, one thing a line). */
@@ -44,7 +44,8 @@ function isPostmasterOf(pid: number, dataDirectory: string): boolean {
   const program = commandLine(pid)[0]?.split('/').at(-1);
   if (program !== 'postgres' && program !== 'postmaster') return false;
   const folder = workingFolder(pid);
-  if (folder !== undefined) return folder === dataDirectory;
+  // The data may be behind a link, where its disk is another.
+  if (folder !== undefined) return folder === realPath(dataDirectory);
   return commandLine(pid).includes(dataDirectory); // no /proc on this system
 }
 

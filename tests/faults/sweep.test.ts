@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -254,6 +254,44 @@ describe('kill -9 at every step of the journal', () => {
       done: async () => expect(await backupIds()).not.toContain(`b${taken - 1}`),
     });
     expect(swept).toBeGreaterThanOrEqual(2);
+  });
+
+  it('of rename', async () => {
+    await makeShop();
+    const steps = await sweep({
+      recoverAt: 'odd',
+      prepare: async () => {
+        if ((await state('store')) !== undefined) await sandbox.manage(['rename', 'store', '--to', 'shop', '--yes']);
+        await ensureShopRuns();
+      },
+      command: () => ['rename', 'shop', '--to', 'store', '--yes'],
+      intact: async () => await expectKept((await state('shop')) === undefined ? 'store' : 'shop'),
+      done: async () => await expectKept('store'),
+    });
+    expect(steps).toBeGreaterThanOrEqual(6);
+  });
+
+  it('of move, there and back', async () => {
+    const [home, other] = [join(sandbox.root, 'instances'), join(sandbox.folder, 'disk')];
+    await makeShop();
+    let to = home;
+    const steps = await sweep({
+      recoverAt: 'odd',
+      prepare: async () => {
+        to = to === home ? other : home;
+        await ensureShopRuns();
+      },
+      command: () => ['move', 'shop', '--to', to, '--yes'],
+      intact: expectKept,
+      done: async () => {
+        await expectKept();
+        expect(realpathSync(join(home, 'shop', 'data'))).toBe(join(to, 'shop', 'data'));
+        // No half copy is left on either side; the old data waits in a quarantine of its own.
+        const left = [home, other].flatMap((folder) => (existsSync(folder) ? readdirSync(join(folder, 'shop')) : []));
+        expect(left.filter((name) => name.startsWith('.') && name !== '.pg-manage')).toEqual([]);
+      },
+    });
+    expect(steps).toBeGreaterThanOrEqual(7);
   });
 
   it('of destroy', async () => {

@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { chownSync, mkdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { endProcessesOn } from '../../lib/host/processes.ts';
@@ -64,10 +64,20 @@ describe('lost-machine', () => {
 });
 
 describe('move', () => {
-  it('If it is another disk of this host', async () => {
+  it('If one client goes to another disk of this host', async () => {
+    await makeClient();
+    const given = { DISK: join(sandbox.folder, 'new-disk') };
+    await runRunbook(sandbox, 'move', { follow: ['If one client goes to another disk of this host'], given });
+    await expectWell();
+    expect(realpathSync(join(sandbox.root, 'instances', 'client-a', 'data'))).toBe(
+      join(given.DISK, 'client-a', 'data'),
+    );
+  });
+
+  it('If all go to another disk of this host', async () => {
     await makeClient();
     const given = { PG_MANAGE_ROOT: sandbox.root, NEW: join(sandbox.folder, 'new-disk') };
-    await runRunbook(sandbox, 'move', { follow: ['If it is another disk of this host'], given });
+    await runRunbook(sandbox, 'move', { follow: ['If all go to another disk of this host'], given });
     const env = { PG_MANAGE_ROOT: given.NEW };
     await expectWell(sandbox.manage, env);
     expect((await sandbox.manage(['ports', '--json'], { env })).stdout).not.toContain(`${sandbox.root}"`);

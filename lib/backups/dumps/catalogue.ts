@@ -78,6 +78,7 @@ export function listDumps(places: Places, name: InstanceName): Dump[] {
   return listFolder(folder)
     .filter((id) => !id.startsWith('.'))
     .flatMap((id) => readJson(join(folder, id, recordFile), dumpSchema as unknown as z.ZodType<Dump>) ?? [])
+    .map((dump) => ({ ...dump, instance: { ...dump.instance, name } })) // as in readBackup
     .sort((a, b) => (a.finishedAt < b.finishedAt ? -1 : 1));
 }
 

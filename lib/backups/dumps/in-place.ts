@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { AppError } from '../../errors.ts';
+import { timestampId } from '../../host/clock.ts';
 import { ensureFolder, makeFolder, removeFolder } from '../../host/folders.ts';
 import { writeFileForGood } from '../../host/for-good.ts';
 import { asSuperuser } from '../../instances/connection.ts';
+import { homeOf } from '../../instances/home.ts';
 import { instancePaths } from '../../instances/places.ts';
 import type { InstanceRecord } from '../../instances/record.ts';
 import type { Operation } from '../../operation.ts';
@@ -12,7 +14,6 @@ import { type Client, type ConnectOptions, identifier, withClient } from '../../
 import type { Task } from '../../task.ts';
 import { askingSettings } from '../isolation.ts';
 import { scratchFolder } from '../scratch.ts';
-import { timestampId } from '../take.ts';
 import { type Dump, type DumpedDatabase, dumpFolder } from './catalogue.ts';
 import { type Filling, prepareServer } from './fill.ts';
 import { rolesOf } from './roles.ts';
@@ -47,7 +48,7 @@ export async function restoreDumpInPlace(
     programs: dumpPrograms(installation),
     folder: dumpFolder(places, dump.instance.name, dump.id),
     server,
-    tablespaces: join(paths.folder, 'tablespaces', timestampId()),
+    tablespaces: join(homeOf(places, paths).tablespaces, timestampId()),
   };
   if (dump.type === 'data') return await addRows(task, dump, filling);
   const there = await withClient(server, rolesOf);
