@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { dataOf } from '../helpers/answer.ts';
@@ -25,7 +26,7 @@ let disk: string;
 beforeAll(async () => {
   sandbox = await makeSandbox();
   const { uid, gid } = statSync(sandbox.folder);
-  disk = mkdtempSync('/dev/shm/pgm-disk-');
+  disk = mkdtempSync(join(sandbox.folder.startsWith('/dev/shm/') ? tmpdir() : '/dev/shm', 'pgm-disk-'));
   chownSync(disk, uid, gid);
   await sandbox.create('client-a', '--template', 'minimal', '--pooler');
   before = await addressOf(sandbox, 'client-a');
