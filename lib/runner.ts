@@ -16,8 +16,15 @@ import type { Request, Work } from './request.ts';
 import { rollOut } from './rollout.ts';
 import { type ProgressEvent, Task } from './task.ts';
 
+/** What work says, and where several are selected, which these are, whose turn it is and what came of it. */
+export type RunEvent =
+  | ProgressEvent
+  | { type: 'selected'; names: readonly InstanceName[] }
+  | { type: 'turn' }
+  | { type: 'over'; result: Result };
+
 export interface Listener {
-  (event: ProgressEvent, instance: string | undefined): void;
+  (event: RunEvent, instance: string | undefined): void;
 }
 
 /** What came of an action on one instance, or on the host. */
@@ -55,8 +62,15 @@ export async function perform(request: Request, signal: AbortSignal, tell: Liste
   }
   const names = targets(action, selector, places);
   const several = meansSeveral(selector ?? '');
-  const one = async (name: InstanceName): Promise<Result> =>
-    await attempt(request, name, signal, tell, async (context) => await action.run(context, name, request.options));
+  const one = async (name: InstanceName): Promise<Result> => {
+    if (signal.aborted) return { instance: name, warnings: [], error: interrupted('not begun, as it was interrupted') };
+    tell({ type: 'turn' }, name);
+    const work: Work = async (context) => await action.run(context, name, request.options);
+    const result = await attempt(request, name, signal, tell, work);
+    tell({ type: 'over', result }, name);
+    return result;
+  };
+  if (names.length > 1 && !action.untilStopped?.(request.options)) tell({ type: 'selected', names }, undefined);
   if (action.rollout === undefined || names.length < 2) return { several, results: await inQueue(request, names, one) };
 
   const { common, options } = request;
@@ -121,12 +135,13 @@ async function attempt(
 
 function explain(thrown: unknown, signal: AbortSignal): AppError {
   if (signal.aborted && (isAbort(thrown) || thrown === signal.reason)) {
-    return new AppError('INTERRUPTED', 'interrupted; what had not ended was undone', {
-      hint: 'the same command may be given again',
-      cause: thrown,
-    });
+    return interrupted('interrupted; what had not ended was undone', thrown);
   }
   return toAppError(thrown);
+}
+
+function interrupted(message: string, cause?: unknown): AppError {
+  return new AppError('INTERRUPTED', message, { hint: 'the same command may be given again', cause });
 }
 
 async function run(request: Request, name: InstanceName | undefined, task: Task, work: Work): Promise<Outcome> {

@@ -12,6 +12,12 @@ const control = {
   clearBelow: '\u001b[J',
 };
 
+/** How large a terminal is. */
+export interface Size {
+  columns: number;
+  rows: number;
+}
+
 interface Parts {
   style: Style;
   output: Output;
@@ -59,7 +65,7 @@ export function openLive({ style, output, paint }: Parts): Live & { close(): voi
 }
 
 /** One write for the whole screen: each line over the old one, what is left of that wiped, and nothing below. */
-export function frame(lines: readonly string[], { columns, rows }: { columns: number; rows: number }): string {
+export function frame(lines: readonly string[], { columns, rows }: Size): string {
   const shown = lines.slice(0, rows).map((line) => {
     const clipped = clip(line, columns);
     // At the screen's edge there is nothing left to wipe, and terminals would wipe the last character.
@@ -67,6 +73,19 @@ export function frame(lines: readonly string[], { columns, rows }: { columns: nu
   });
   const below = shown.length < rows ? `\r\n${control.clearBelow}` : '';
   return `${control.home}${shown.join('\r\n')}${below}`;
+}
+
+/**
+ * One write that puts lines in the place of those before, which end above the cursor, and leaves the cursor below them.
+ * @param above what is to stay on the screen, before the lines; ends with a line's end
+ */
+export function overwrite(before: readonly string[], lines: readonly string[], { columns }: Size, above = ''): string {
+  // A terminal that was made narrower has folded them.
+  const height = before.reduce((sum, line) => sum + Math.max(1, Math.ceil(visibleLength(line) / columns)), 0);
+  const up = height === 0 ? '' : `\u001b[${height}A`;
+  // Lines over lines, each wiped behind its end; only what was higher is wiped as a whole.
+  const over = `${above}${lines.map((line) => `${line}\n`).join('')}`.replaceAll('\n', `${control.clearLineEnd}\n`);
+  return `\r${up}${over}${control.clearBelow}`;
 }
 
 const colour = /\u001b\[[\d;]*m/g;

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { AppError, exitStatus, toAppError } from '../errors.ts';
 import { readCallersFile } from '../host/callers-files.ts';
+import { monotonicMs } from '../host/clock.ts';
 import { exists } from '../host/files.ts';
 import { projectDirectory } from '../host/project.ts';
 import { type Action, changesAnything, type Common, isHostAction } from '../actions/action.ts';
@@ -93,6 +94,7 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
   const live = openLive({ style, output, paint });
   const { signal, dispose } = interruptible(action.untilStopped?.(options) ? undefined : view);
   try {
+    const begunMs = monotonicMs();
     await pinger.tell('start');
     const report = await perform(
       {
@@ -116,7 +118,7 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
     view.clear();
     live.close();
     if (style.json) reportJson(style, action.name, report, output);
-    else reportText(style, report, output, paint);
+    else reportText(style, report, output, paint, changes && !flags['dry-run'] ? monotonicMs() - begunMs : undefined);
     return exitCodeOf(report);
   } finally {
     view.clear();

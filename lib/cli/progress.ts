@@ -1,7 +1,9 @@
 import type { Ora } from 'ora';
 import { monotonicMs } from '../host/clock.ts';
 import type { ProgressEvent } from '../task.ts';
+import type { Size } from './live.ts';
 import type { Output, ProgressView } from './reporter.ts';
+import { stepTable } from './step-table.ts';
 import type { Paint } from './table.ts';
 
 /** A step that takes longer than this is told of where there is no terminal, and then again and again. */
@@ -40,6 +42,10 @@ export function plainProgress(output: Output, paint: Paint): ProgressView {
           return output.err(`${paint.yellow('warning')} ${about}${event.message}`);
         case 'notice':
           return output.err(`${about}${event.message}`);
+        case 'selected':
+        case 'turn':
+        case 'over':
+          return undefined;
       }
     },
     clear: () => {
@@ -74,8 +80,23 @@ class LongStep {
   }
 }
 
-/** A spinner for the step that runs, a line for each that has ended. For terminals. */
+/** For terminals: of one instance a spinner for the step that runs and a line for each that has ended; of several a table. */
 export function liveProgress(spinner: Ora, paint: Paint): ProgressView {
+  let view = spinnerProgress(spinner, paint);
+  return {
+    show(event, instance) {
+      if (event.type === 'selected') {
+        const { stderr } = process;
+        const size = (): Size => ({ columns: stderr.columns, rows: stderr.rows });
+        const write = (text: string): void => void stderr.write(text);
+        view = stepTable(event.names, paint, spinner.spinner.frames, { write, size });
+      } else view.show(event, instance);
+    },
+    clear: () => view.clear(),
+  };
+}
+
+function spinnerProgress(spinner: Ora, paint: Paint): ProgressView {
   const say = (line: string): void => {
     const spinning = spinner.isSpinning;
     spinner.stop();
@@ -102,6 +123,10 @@ export function liveProgress(spinner: Ora, paint: Paint): ProgressView {
           return say(`${paint.yellow('warning')} ${about}${event.message}`);
         case 'notice':
           return say(`${about}${event.message}`);
+        case 'selected':
+        case 'turn':
+        case 'over':
+          return undefined;
       }
     },
     clear: () => void spinner.stop(),

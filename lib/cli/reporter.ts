@@ -1,7 +1,6 @@
 import type { Outcome } from '../actions/action.ts';
 import { type AppError, type ErrorCode, errorRegistry, exitStatus } from '../errors.ts';
-import type { Report, Result } from '../runner.ts';
-import type { ProgressEvent } from '../task.ts';
+import type { Report, Result, RunEvent } from '../runner.ts';
 import type { Style } from './parse.ts';
 import { type Paint, renderText } from './table.ts';
 
@@ -13,7 +12,7 @@ export interface Output {
 
 /** What the screen shows while work goes on; a terminal and a pipe do it differently. */
 export interface ProgressView {
-  show(event: ProgressEvent, instance: string | undefined): void;
+  show(event: RunEvent, instance: string | undefined): void;
   /** Takes away what is only there for the moment. */
   clear(): void;
 }
@@ -87,37 +86,42 @@ function errorDocument({ code, message, hint, output, data }: AppError): object 
   };
 }
 
-export function reportText(style: Style, report: Report, output: Output, paint: Paint): void {
+/** @param tookMs how long it all took; given where it is to be told how many of several are done */
+export function reportText(style: Style, report: Report, output: Output, paint: Paint, tookMs?: number): void {
   const many = report.several && report.results.length > 1;
+  const together = new Map<string, Result[]>();
   let printed = false;
   if (report.plan !== undefined && !style.quiet) printOutcome(report.plan, output, paint);
   for (const result of report.results) {
     const { instance, outcome, error } = result;
     const well = codeOf(result) === exitStatus.done;
-    if (isHeldBack(result)) continue;
-    if (error !== undefined) printError(error, style, output, paint, many ? instance : undefined);
+    if (error !== undefined && many && isToldTogether(error)) {
+      together.set(error.message, [...(together.get(error.message) ?? []), result]);
+    } else if (error !== undefined) printError(error, style, output, paint, many ? instance : undefined);
     else if (outcome !== undefined && !(style.quiet && well)) {
       if (printed && isPage(outcome)) output.out('');
       printOutcome(outcome, output, paint);
       printed = true;
     }
   }
-  const failed = report.results.filter((result) => result.error !== undefined && !isHeldBack(result));
-  const held = report.results.filter(isHeldBack);
-  const namesOf = (results: Result[]): string => results.map(({ instance }) => instance).join(', ');
-  if (many && failed.length > 0)
-    output.err(paint.red(`${failed.length} of ${report.results.length} failed: ${namesOf(failed)}`));
-  if (held.length > 0) {
-    output.err(paint.yellow(`${held.length} of ${report.results.length} not begun: ${namesOf(held)}`));
-    output.err(`${paint.bold('hint')}  ${held[0]?.error?.hint}`);
-  }
+  const failed = report.results.filter(({ error }) => error !== undefined && !isToldTogether(error));
+  const count = ({ length }: Result[]): string => `${length} of ${report.results.length}`;
+  const told = (what: string, results: Result[]): string =>
+    `${count(results)} ${what}: ${results.map(({ instance }) => instance).join(', ')}`;
+  const done = report.results.filter(({ error }) => error === undefined);
+  if (many && tookMs !== undefined && done.length > 0 && !style.quiet)
+    output.err(`${count(done)} done in ${(tookMs / 1000).toFixed(1)} s`);
+  if (many && failed.length > 0) output.err(paint.red(told('failed', failed)));
+  for (const [message, results] of together) output.err(paint.yellow(told(message, results)));
+  const [[first] = []] = [...together.values()];
+  if (first?.error?.hint) output.err(`${paint.bold('hint')}  ${first.error.hint}`);
   if (report.several && report.results.length === 0 && !style.quiet)
     output.err('nothing to do: there are no instances');
 }
 
-/** They are told together, at the end: what holds them back is the same for all. */
-function isHeldBack({ error }: Result): boolean {
-  return error?.code === 'HELD_BACK';
+/** Where what holds them back is the same for all, they are told in one line, at the end. */
+function isToldTogether({ code }: AppError): boolean {
+  return code === 'HELD_BACK' || code === 'INTERRUPTED';
 }
 
 /** More than a line: set apart from the one before it. */

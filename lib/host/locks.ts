@@ -97,12 +97,18 @@ export function holdersOf(folder: string, except?: string): LockHolder[] {
     if (!name.endsWith('.json')) continue;
     const file = join(folder, name);
     if (file === except) continue;
-    const holder = readJson(file, holderSchema);
-    if (holder === undefined) continue;
-    if (isAlive(holder.process)) holders.push(holder);
-    else tryRemove(file);
+    const holder = liveHolder(file);
+    if (holder !== undefined) holders.push(holder);
   }
   return holders;
+}
+
+/** Who has left this file, if that process lives. */
+export function liveHolder(file: string): LockHolder | undefined {
+  const holder = readJson(file, holderSchema);
+  if (holder === undefined || isAlive(holder.process)) return holder;
+  tryRemove(file);
+  return undefined;
 }
 
 function tryRemove(file: string): void {
@@ -114,7 +120,7 @@ function tryRemove(file: string): void {
 }
 
 /** Runs a synchronous step while no other process reads or writes the folder; undefined when another one is at it. */
-function guarded<T>(folder: string, step: () => T): T | undefined {
+export function guarded<T>(folder: string, step: () => T): T | undefined {
   const lockfilePath = join(folder, 'guard');
   let release: () => void;
   try {

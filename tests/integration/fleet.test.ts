@@ -103,7 +103,9 @@ describe('migrating several', () => {
     const { code, stderr } = await migrate('--canary', 'CLIENT-B', '--jobs', '4');
     expect(code).toBe(5);
     expect(stderr).toMatch(/^client-b {2}applied {5}pending {5}2 \(canary\)$/m);
-    expect(stderr).toContain('1 of 4 failed: client-b\n3 of 4 not begun: client-a, client-c, client-d\n');
+    expect(stderr).toContain(
+      '1 of 4 failed: client-b\n3 of 4 not begun, as client-b, the canary, failed before: client-a, client-c, client-d\n',
+    );
     expect(stderr.match(/^error /gm)).toHaveLength(1);
     // What the canary applied before its failure stays.
     expect([await currentOf('client-b'), await currentOf('client-a')]).toEqual(['004', '003']);
