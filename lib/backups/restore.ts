@@ -27,6 +27,8 @@ import { scratchFolder } from './scratch.ts';
 import { collectNewestWal } from './newest-wal.ts';
 import { keptFiles } from './take.ts';
 import { unpackBackup } from './unpack.ts';
+import { assertTablespacesFree } from './tablespaces-replayed.ts';
+import type { PackedWal } from './unpacked-wal.ts';
 
 export interface Restored {
   recoveredToLsn: Lsn;
@@ -63,15 +65,25 @@ export async function restoreInstance(operation: Operation, options: RestoreOpti
   ensureFolder(home.scratch);
   makeFolder(scratch);
   const tablespaces = join(home.tablespaces, timestampId());
-  const folder = backupFolder(places, plan.backup.instance.name, plan.backup.id);
+  const { backup } = plan;
+  const wal: PackedWal = {
+    archive: archiveOfBackup(places, backup.instance.name, backup.instance.id),
+    segmentBytes: backup.segmentBytes,
+    restoreScript: installRestoreScript(join(scratch, 'restore-wal')),
+    folder: join(scratch, 'unpacked'),
+  };
+  const from = await task.step(
+    'look for tablespaces',
+    async () => await assertTablespacesFree(options.installation, { plan, wal, from: backup.startLsn }, task),
+  );
+  const folder = backupFolder(places, backup.instance.name, backup.id);
   await prepareFolder(operation, paths, folder);
   journal.intend({ kind: 'folder', path: tablespaces });
-  await unpackBackup(
-    { backupFolder: folder, backup: plan.backup, dataDirectory: join(scratch, 'data'), tablespaces },
-    task,
-  );
+  await unpackBackup({ backupFolder: folder, backup, dataDirectory: join(scratch, 'data'), tablespaces }, task);
 
   const complete = await collectNewestWal(operation, options, join(scratch, 'data'));
+  const all = { ...wal, beside: join(scratch, 'data', 'pg_wal') };
+  await assertTablespacesFree(options.installation, { plan, wal: all, from }, task);
   const quarantine = await replaceData(operation, options, home, join(scratch, 'data'));
   writeRecoverySettings(operation, paths, options);
   journal.intend({ kind: 'server', dataDirectory: paths.data });

@@ -16,7 +16,8 @@ import { type Overrides, startServer, stopServer, waitUntilReady } from '../post
 import { type Client, withClient } from '../postgres/sql.ts';
 import { patienceMs, walBytes } from '../postgres/startup.ts';
 import type { WalReach } from '../postgres/wal-reader.ts';
-import { type TablespaceMade, tablespacesMade } from '../postgres/waldump.ts';
+import { tablespacesMade } from '../postgres/waldump.ts';
+import type { TablespaceMade } from '../postgres/wal-records.ts';
 import type { Task } from '../task.ts';
 import { type Backup, backupFolder, type Check } from './catalogue.ts';
 import { askingSettings, isolation, privatePort } from './isolation.ts';

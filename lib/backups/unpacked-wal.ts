@@ -10,6 +10,8 @@ import { findStored } from './stored-wal.ts';
 
 export interface PackedWal {
   archive: string;
+  /** Where segments are that the archive has not, stored plainly. */
+  beside?: string;
   segmentBytes: number;
   /** The script that fetches a segment and unpacks it. */
   restoreScript: string;
@@ -36,7 +38,7 @@ export async function* unpackedWal(
   const startOf = (number: bigint): Lsn => lsnAt(number * BigInt(segmentBytes));
   // No reader is to look for the segment behind the last: pg_waldump would wait five seconds for it (its WALDumpOpenSegment).
   const endOf = (lot: StoredFile[]): Lsn => earlier(reach.to, startOf((lot.at(-1)?.number ?? 0n) + 1n));
-  if (files.every(({ path }) => codecOf(path) === 'none')) {
+  if (wal.beside === undefined && files.every(({ path }) => codecOf(path) === 'none')) {
     if (files.length > 0) yield { ...reach, folder: archive, to: endOf(files) };
     return;
   }
@@ -56,12 +58,12 @@ interface StoredFile {
 }
 
 /** The segments of a reach without a gap, from its start on. */
-function storedAlong({ archive, segmentBytes }: PackedWal, { timeline, from, to }: Omit<WalReach, 'folder'>) {
+function storedAlong({ archive, beside, segmentBytes }: PackedWal, { timeline, from, to }: Omit<WalReach, 'folder'>) {
   const last = to === undefined ? undefined : lastSegmentNumber(to, segmentBytes);
   const files: StoredFile[] = [];
   for (let number = segmentNumber(from, segmentBytes); last === undefined || number <= last; number++) {
     const name = segmentName({ timeline, number }, segmentBytes);
-    const path = findStored(archive, name);
+    const path = findStored(archive, name) ?? (beside === undefined ? undefined : findStored(beside, name));
     if (path === undefined) break;
     files.push({ number, name, path });
   }

@@ -2,14 +2,9 @@ import { AppError } from '../errors.ts';
 import { run } from '../host/programs.ts';
 import type { Task } from '../task.ts';
 import { has, type Installation, program } from './installations.ts';
-import { type Lsn, parseLsn } from './lsn.ts';
+import { parseLsn } from './lsn.ts';
 import { readWal, type WalReach, type WalRecord } from './wal-reader.ts';
-
-/** A record that makes a tablespace in a folder, wherever it is replayed. */
-export interface TablespaceMade {
-  lsn: Lsn;
-  folder: string;
-}
+import { type TablespaceMade, tablespaceMade } from './wal-records.ts';
 
 /** Reading a terabyte takes hours; a day is a bound all the same. */
 const limitMs = 24 * 60 * 60 * 1000;
@@ -30,9 +25,12 @@ export async function tablespacesMade(
     // The end of what is there is a failure for pg_waldump, which has told of all before it.
     alsoEndsWith: [1],
   });
-  return [...stdout.matchAll(/lsn: ([0-9A-F/]+),.*desc: CREATE \d+ "(.*)"/g)].map((match) => ({
-    lsn: parseLsn(match[1] ?? ''),
-    folder: match[2] ?? '',
+  // One without a folder lies in the data directory itself, and is nobody else's.
+  const pattern = /lsn: ([0-9A-F/]+), prev ([0-9A-F/]+),.*desc: CREATE \d+ "(.+)"/g;
+  return [...stdout.matchAll(pattern)].map(([, lsn = '', after = '', folder = '']) => ({
+    lsn: parseLsn(lsn),
+    after: parseLsn(after),
+    folder,
   }));
 }
 
@@ -40,27 +38,11 @@ export async function tablespacesMade(
 export async function readTablespaces(reach: WalReach, { signal }: Pick<Task, 'signal'>): Promise<TablespaceMade[]> {
   const made: TablespaceMade[] = [];
   const see = (record: WalRecord): void => {
-    const isCreate = record.resourceManager === tablespaceManager && record.info === 0;
-    // The number of the tablespace, then the folder as a C string, which end the record.
-    const data = isCreate ? mainData(record.bytes) : undefined;
-    if (data !== undefined) made.push({ lsn: record.lsn, folder: data.toString('utf8', 4, data.indexOf(0, 4)) });
+    const one = tablespaceMade(record);
+    if (one !== undefined) made.push(one);
   };
   await readWal(reach, see, signal);
   return made;
-}
-
-/** RM_TBLSPC_ID in PostgreSQL's rmgrlist.h. */
-const tablespaceManager = 5;
-/** What may stand between a record's header and its data, with the bytes that follow each mark (xlogrecord.h). */
-const marks = { dataShort: 255, dataLong: 254, origin: 253, topTransaction: 252 } as const;
-
-/** The data of a record that is about no blocks. */
-function mainData(record: Buffer): Buffer | undefined {
-  let at = 24;
-  if (record[at] === marks.origin) at += 3;
-  if (record[at] === marks.topTransaction) at += 5;
-  if (record[at] === marks.dataShort) return record.subarray(at + 2);
-  return record[at] === marks.dataLong ? record.subarray(at + 5) : undefined;
 }
 
 /**

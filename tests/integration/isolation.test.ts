@@ -141,6 +141,9 @@ describe('a test restore beside the live server', () => {
 
   it('ends before WAL that makes a tablespace, says so, and leaves that folder alone', async () => {
     const later = space('later');
+    const quietAt = new Date().toISOString();
+    await query(address, 'create table before_it as select 1 as n');
+    const startedAt = await superQuery(sandbox, 'shop', 'select pg_postmaster_start_time() as at');
     await superQuery(sandbox, 'shop', `create tablespace later location '${later}'`);
     await superQuery(
       sandbox,
@@ -154,6 +157,31 @@ describe('a test restore beside the live server', () => {
     const full = await sandbox.manage(['verify-backup', 'shop', '--level', 'full', '--json']);
     expect(dataOf(full)).toMatchObject({ state: 'verified' });
     expect(full.json().warnings.join('\n')).toContain(`makes a tablespace in ${later}`);
+    expect(listing(later)).toEqual(before);
+
+    // Nor does a restore for good, which could not be taken back: it goes up to there at the most.
+    let lsn = '';
+    const beside = ['restore', 'shop', '--as', 'copy', '--port-range', sandbox.portRange, '--json'];
+    for (const refused of [
+      beside,
+      ['clone', 'shop', '--as', 'copy', '--port-range', sandbox.portRange, '--json'],
+      ['restore', 'shop', '--yes', '--json'],
+      [...beside, '--to-time', new Date().toISOString()],
+    ]) {
+      const { error } = (await sandbox.manage(refused)).json();
+      expect(error).toMatchObject({ code: 'RESTORE_TARGET', message: expect.stringContaining(later) });
+      lsn = / --to-lsn ([0-9A-F/]+),/.exec(error?.hint ?? '')?.[1] ?? '';
+    }
+    expect(await superQuery(sandbox, 'shop', 'select pg_postmaster_start_time() as at')).toEqual(startedAt);
+    for (const target of [
+      ['--to-lsn', lsn],
+      ['--to-time', quietAt],
+    ]) {
+      expect(dataOf(await sandbox.manage([...beside, ...target]))).toMatchObject({ name: 'copy', state: 'running' });
+      const kept = await superQuery(sandbox, 'copy', 'select count(*)::int as n from kept', 'shop');
+      expect(kept).toEqual([{ n: 1000 }]);
+      expect((await sandbox.manage(['destroy', 'copy', '--yes'])).code).toBe(0);
+    }
     expect(listing(later)).toEqual(before);
     // A new backup holds it, and is proven to the end.
     const renewed = await sandbox.manage(['backup', 'shop', '--level', 'full', '--json']);
