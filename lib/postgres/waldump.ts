@@ -2,7 +2,7 @@ import { AppError } from '../errors.ts';
 import { run } from '../host/programs.ts';
 import type { Task } from '../task.ts';
 import { has, type Installation, program } from './installations.ts';
-import { parseLsn } from './lsn.ts';
+import { type Lsn, lsnAt, lsnBytes, parseLsn } from './lsn.ts';
 import { readWal, type WalReach, type WalRecord } from './wal-reader.ts';
 import { type TablespaceMade, tablespaceMade } from './wal-records.ts';
 
@@ -27,9 +27,11 @@ export async function tablespacesMade(
   });
   // One without a folder lies in the data directory itself, and is nobody else's.
   const pattern = /lsn: ([0-9A-F/]+), prev ([0-9A-F/]+),.*desc: CREATE \d+ "(.+)"/g;
+  // It writes positions with leading zeros.
+  const position = (text: string): Lsn => lsnAt(lsnBytes(parseLsn(text)));
   return [...stdout.matchAll(pattern)].map(([, lsn = '', after = '', folder = '']) => ({
-    lsn: parseLsn(lsn),
-    after: parseLsn(after),
+    lsn: position(lsn),
+    after: position(after),
     folder,
   }));
 }
@@ -50,8 +52,9 @@ export async function readTablespaces(reach: WalReach, { signal }: Pick<Task, 's
  */
 export async function whyWalEnds(installation: Installation, reach: WalReach, task: Task): Promise<string | undefined> {
   if (!has(installation, 'pg_waldump')) return (await readWal(reach, () => undefined, task.signal)).damage;
-  const { folder, timeline, from } = reach;
+  const { folder, timeline, from, to } = reach;
   const args = ['--quiet', '--path', folder, '--timeline', String(timeline), '--start', from];
+  if (to !== undefined) args.push('--end', to);
   try {
     await run(program(installation, 'pg_waldump'), args, { signal: task.signal, timeoutMs: limitMs });
     return undefined;

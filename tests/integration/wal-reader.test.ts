@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { program } from '../../lib/postgres/installations.ts';
 import { lsnBytes, parseLsn } from '../../lib/postgres/lsn.ts';
 import { readWal, type WalEnd } from '../../lib/postgres/wal-reader.ts';
-import { readTablespaces } from '../../lib/postgres/waldump.ts';
+import { readTablespaces, tablespacesMade, whyWalEnds } from '../../lib/postgres/waldump.ts';
+import { unpackedWal } from '../../lib/backups/unpacked-wal.ts';
+import { Task } from '../../lib/task.ts';
 import { startThrowawayServer, type ThrowawayServer } from '../helpers/throwaway-server.ts';
 
 const { signal } = new AbortController();
@@ -78,6 +80,32 @@ describe('WAL that a server has written', () => {
     const reach = { folder: wal, timeline: 1, from: parseLsn(first), to: parseLsn(last) };
     const made = await readTablespaces(reach, { signal });
     expect(made.map(({ folder }) => folder)).toEqual([join(server.folder, 'space')]);
+    const task = new Task(signal, () => undefined);
+    expect(await tablespacesMade(installation, reach, task)).toEqual(made);
+    // A recovery that is to end at the record before it does so.
+    const [{ after = first, lsn = first } = {}] = made;
+    expect((await readAll(after, lsn)).records).toHaveLength(1);
+  });
+
+  it('is read to the end of what an archive has: pg_waldump would wait five seconds for the next segment', async () => {
+    const archive = join(server.folder, 'archive');
+    mkdirSync(archive);
+    for (const number of [1, 2])
+      copyFileSync(join(wal, `00000001000000000000000${number}`), join(archive, `00000001000000000000000${number}`));
+    const packed = {
+      archive,
+      segmentBytes: 16_777_216,
+      restoreScript: '/nowhere',
+      folder: join(server.folder, 'unpacked'),
+    };
+    const task = new Task(signal, () => undefined);
+    const ends: string[] = [];
+    for await (const reach of unpackedWal(packed, { timeline: 1, from: parseLsn(first) }, task)) {
+      ends.push(reach.to ?? '');
+      expect(await whyWalEnds(installation, reach, task)).toBeUndefined();
+    }
+    expect(ends).toEqual(['0/3000000']);
+    rmSync(archive, { recursive: true });
   });
 
   it('is not believed when a bit of it has flipped, and is missing where a segment is', async () => {
