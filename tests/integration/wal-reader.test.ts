@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { program } from '../../lib/postgres/installations.ts';
+import { type Installation, program } from '../../lib/postgres/installations.ts';
 import { lsnBytes, parseLsn } from '../../lib/postgres/lsn.ts';
 import { readWal, type WalEnd } from '../../lib/postgres/wal-reader.ts';
 import { readTablespaces, tablespacesMade, whyWalEnds } from '../../lib/postgres/waldump.ts';
@@ -45,6 +45,9 @@ afterAll(async () => {
   await server.stop();
 });
 
+/** Those of the server. */
+const programs = (): Installation => ({ bindir: server.bindir, major: 0, version: '' });
+
 /** Every record as pg_waldump tells it. */
 function dumped(from: string, to: string): string[] {
   const args = ['--path', wal, '--start', from, '--end', to];
@@ -81,7 +84,7 @@ describe('WAL that a server has written', () => {
     const made = await readTablespaces(reach, { signal });
     expect(made.map(({ folder }) => folder)).toEqual([join(server.folder, 'space')]);
     const task = new Task(signal, () => undefined);
-    expect(await tablespacesMade(installation, reach, task)).toEqual(made);
+    expect(await tablespacesMade(programs(), reach, task)).toEqual(made);
     // A recovery that is to end at the record before it does so.
     const [{ after = first, lsn = first } = {}] = made;
     expect((await readAll(after, lsn)).records).toHaveLength(1);
@@ -102,7 +105,7 @@ describe('WAL that a server has written', () => {
     const ends: string[] = [];
     for await (const reach of unpackedWal(packed, { timeline: 1, from: parseLsn(first) }, task)) {
       ends.push(reach.to ?? '');
-      expect(await whyWalEnds(installation, reach, task)).toBeUndefined();
+      expect(await whyWalEnds(programs(), reach, task)).toBeUndefined();
     }
     expect(ends).toEqual(['0/3000000']);
     rmSync(archive, { recursive: true });
