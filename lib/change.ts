@@ -24,7 +24,8 @@ export async function change(
   ensureFolder(places.root, 0o755);
   const subject = name === undefined ? undefined : subjectOf(action, name, options);
   return await services.withLocks(locksOf(action, name, subject), async (assertHeld) => {
-    const recovered = subject === undefined ? [] : await clearUp(request, services, task, subject);
+    // What is no instance's has the empty name: an action on the host clears up after those before it.
+    const recovered = await clearUp(request, services, task, subject ?? '');
     return await audited(request, subject, async () => {
       const journal = Journal.begin(places.journal, action.name, subject ?? '', assertHeld);
       const context = contextOf(request, services, task, journal, recovered);
@@ -108,7 +109,7 @@ async function audited(
 }
 
 /** Finishes or undoes what killed operations left, by one process at a time where several hold the instance together. */
-async function clearUp({ places }: Request, services: Services, task: Task, name: InstanceName): Promise<Recovered[]> {
+async function clearUp({ places }: Request, services: Services, task: Task, name: string): Promise<Recovered[]> {
   const names = new Set(unfinishedOf(places, name).map(({ instance }) => instance));
   if (names.size === 0) return [];
   const { leases } = services;

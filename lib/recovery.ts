@@ -52,7 +52,8 @@ export async function recover(operation: Recovering, instance?: string): Promise
   for (const entry of mine) {
     const outcome = await recoverEntry(operation, entry);
     recovered.push({ action: entry.action, instance: entry.instance, begunAt: entry.begunAt, outcome });
-    task.warn(`${entry.action} of ${entry.instance}, begun ${entry.begunAt}, had not ended: ${outcome}`);
+    const what = entry.instance === '' ? entry.action : `${entry.action} of ${entry.instance}`;
+    task.warn(`${what}, begun ${entry.begunAt}, had not ended: ${outcome}`);
   }
   return recovered;
 }

@@ -2,6 +2,7 @@ import {
   type Action,
   changesAnything,
   type Context,
+  type HostContext,
   type InstanceAction,
   isHostAction,
   type Options,
@@ -57,7 +58,10 @@ export async function perform(request: Request, signal: AbortSignal, tell: Liste
   action.check?.(request.options, request.common);
   if (isHostAction(action)) {
     const selected = action.target === 'some' ? select(selector ?? 'all', instanceNames(places)) : [];
-    const work: Work = async (context) => await action.run(context, request.options, selected, selector ?? 'all');
+    const work: Work = async (context) => {
+      const act = actor(request, context, tell);
+      return await action.run({ ...context, act }, request.options, selected, selector ?? 'all');
+    };
     return { several: false, results: [await attempt(request, undefined, signal, tell, work)] };
   }
   const names = targets(action, selector, places);
@@ -142,6 +146,28 @@ function explain(thrown: unknown, signal: AbortSignal): AppError {
 
 function interrupted(message: string, cause?: unknown): AppError {
   return new AppError('INTERRUPTED', message, { hint: 'the same command may be given again', cause });
+}
+
+/** Lets an action on the host have others done; see `HostContext`. */
+function actor(request: Request, { task: { signal, emit } }: Context, tell: Listener): HostContext['act'] {
+  return async (action, target, given, changed) => {
+    const options = given as Values<Options>;
+    const dialogue = { show: () => undefined, confirm: async () => undefined };
+    const common = { ...request.common, dialogue, ...changed };
+    const made: Request = { ...request, action, selector: target, options, common };
+    if (isHostAction(action)) {
+      const selected = action.target === 'some' ? select(target, instanceNames(request.places)) : [];
+      const work: Work = async (context) => {
+        return await action.run({ ...context, act: actor(made, context, tell) }, options, selected, target);
+      };
+      return await run(made, undefined, new Task(signal, emit), work);
+    }
+    const name = parseName(target);
+    const task = new Task(signal, (event) =>
+      event.type === 'warning' ? emit({ ...event, message: `${name}: ${event.message}` }) : tell(event, name),
+    );
+    return await run(made, name, task, async (context) => await action.run(context, name, options));
+  };
 }
 
 async function run(request: Request, name: InstanceName | undefined, task: Task, work: Work): Promise<Outcome> {

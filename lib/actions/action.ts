@@ -71,6 +71,22 @@ export interface Context extends Operation, Common {
   withInstanceLock<T>(name: string, mode: 'shared' | 'exclusive', step: () => Promise<T>): Promise<T>;
 }
 
+/** What an action on the host is given beside: it may have other actions done. */
+export interface HostContext extends Context {
+  /**
+   * Does another action as the operation of its own that it is: with its locks, its journal and its line in the audit. Its
+   * confirmation is not asked for: whoever calls has asked.
+   * @param target the instance, or the selector of an action on the host
+   * @throws whatever it throws; the INTERRUPTED of the command where that was interrupted
+   */
+  act(
+    action: Action,
+    target: string,
+    options: Readonly<Record<string, string | number | boolean | undefined>>,
+    common?: Partial<Pick<Common, 'pgVersion' | 'dryRun'>>,
+  ): Promise<Outcome>;
+}
+
 /** A piece of what people read; the reporter decides widths and colours. */
 export type Text =
   { line: string } | { fields: [name: string, value: string][] } | { head: string[]; rows: string[][] };
@@ -122,7 +138,7 @@ export interface HostAction<O extends Options = Options> extends Declaration<O> 
    * @param selected all instances, unless a selector has narrowed that; none with the target `none`
    * @param selector the words that selected them
    */
-  run(context: Context, options: Values<O>, selected: readonly InstanceName[], selector: string): Promise<Outcome>;
+  run(context: HostContext, options: Values<O>, selected: readonly InstanceName[], selector: string): Promise<Outcome>;
 }
 
 export type Action = InstanceAction | HostAction;

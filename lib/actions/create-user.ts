@@ -17,6 +17,8 @@ const options = {
   },
   database: { type: 'string', alias: 'd', describe: "the database they are for (default: the instance's own)" },
   'member-of': { type: 'string', describe: 'roles whose member it becomes, separated by commas' },
+  without: { type: 'string', describe: 'privileges that are taken back, in the words of --privileges' },
+  'not-member-of': { type: 'string', describe: 'roles whose member it is no more, separated by commas' },
 } as const;
 
 export const createUser = instanceAction({
@@ -37,6 +39,7 @@ export const createUser = instanceAction({
   check(given) {
     sqlName('username', given.username);
     readPrivileges(given.privileges);
+    readPrivileges(given.without);
     if (given.password !== undefined) assertPassword(given.password);
   },
   async run(context, name, given) {
@@ -44,7 +47,9 @@ export const createUser = instanceAction({
     const opened = openRunning(context, name);
     const { record, paths } = opened;
     const database = given.database ?? record.database;
-    const wish = { role, database, privileges: readPrivileges(given.privileges), memberOf: listed(given['member-of']) };
+    const without = { privileges: readPrivileges(given.without), memberOf: listed(given['not-member-of']) };
+    const privileges = readPrivileges(given.privileges);
+    const wish = { role, database, privileges, memberOf: listed(given['member-of']), without };
     if (context.dryRun) return { data: { ...wish }, text: [{ line: `would make role ${role} in ${name}` }] };
     if (given.password !== undefined) {
       context.task.warn('a password on the command line is seen by every user of this host: better let one be made');

@@ -9,7 +9,7 @@ import { Leases } from '../ports/leases.ts';
 import { readProblemLog, writeProblemLog } from '../watch/problem-log.ts';
 import { renderProblems } from '../watch/problems-markdown.ts';
 import { changesSince, type Problem, problemsOf } from '../watch/problems.ts';
-import { type Context, type HostAction, hostAction, type Text } from './action.ts';
+import { type HostAction, hostAction, type HostContext, type Text } from './action.ts';
 import { diagnose } from './diagnose.ts';
 
 const formats = ['table', 'markdown', 'json'] as const;
@@ -46,7 +46,7 @@ export const problems = hostAction({
 });
 
 /** Looks, writes down what has changed, and tells the whole. Under the host lock, as two at once would both write the same change. */
-async function registry(context: Context, fix: boolean): Promise<Problem[]> {
+async function registry(context: HostContext, fix: boolean): Promise<Problem[]> {
   const { places, budgetShare, task, dryRun } = context;
   const names = instanceNames(places);
   if (fix) await (diagnose as HostAction).run(context, { fix: true } as never, names, 'all');

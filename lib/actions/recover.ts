@@ -21,7 +21,7 @@ export const recover = hostAction({
       const text = names.map((name) => ({ line: `would clear up after an unfinished operation on ${name}` }));
       return { data: { unfinished: names }, text: text.length === 0 ? [{ line: 'nothing is unfinished' }] : text };
     }
-    const recovered: Recovered[] = [];
+    const recovered: Recovered[] = [...context.recovered];
     for (const name of names) {
       try {
         recovered.push(

@@ -1,8 +1,9 @@
 import { AppError } from '../errors.ts';
 import { dataOwner } from '../host/users.ts';
+import { compose, type Composed, storedName, storedText } from '../schedule/compose.ts';
 import { parseTimes } from '../schedule/cron.ts';
-import { install, installed, planScheduler, scheduleFolder, uninstall } from '../schedule/install.ts';
-import { planJobs, type ScheduleWish } from '../schedule/plan.ts';
+import { install, installedJobs, scheduleFolder, uninstall } from '../schedule/install.ts';
+import type { ScheduleWish } from '../schedule/plan.ts';
 import { chooseScheduler, type Scheduler, schedulers } from '../schedule/system.ts';
 import { assertCallable, fileText, surroundings, template } from './called-later.ts';
 import { type Context, hostAction, type Outcome, type Text, type Values } from './action.ts';
@@ -38,16 +39,12 @@ export const schedule = hostAction({
   check: checkGiven,
   async run(context, given, _, selector) {
     const { places, task, dialogue } = context;
-    if (given.show === true) return shown(await installed(places, task.signal));
+    if (given.show === true) return shown(await listed(context));
     if (given.remove === true) return await removed(context);
     assertCallable();
     const wish = wishOf(given, selector);
-    const scheduler = chooseScheduler(given.with as Scheduler | undefined);
-    const jobs = planJobs(wish, surroundings(context, scheduleFolder(places)), template('schedule-job.sh'));
-    const planned = planScheduler(scheduler, jobs, places, {
-      service: template('schedule.service'),
-      timer: template('schedule.timer'),
-    });
+    const composed = composeSchedule(context, wish, chooseScheduler(given.with as Scheduler | undefined));
+    const { scheduler, jobs, planned } = composed;
     const text: Text[] = [
       ...planned.crontab.map((line) => ({ line })),
       ...planned.units.flatMap(({ name, text: unit }) => fileText(name, unit)),
@@ -57,7 +54,8 @@ export const schedule = hostAction({
     if (context.dryRun) return { data, text };
     dialogue.show(text);
     await dialogue.confirm(`This installs it for ${dataOwner().name}, with ${scheduler}`, wish.selector);
-    await install(places, jobs, planned, task.signal);
+    const note = { name: storedName, text: storedText(composed) };
+    await install(places, { jobs, planned, note }, task.signal);
     const names = jobs.map(({ name, times }) => `${name} at "${times.expression}"`).join(', ');
     return { data, text: [{ line: `scheduled with ${scheduler}: ${names} of ${wish.selector}` }] };
   },
@@ -90,13 +88,29 @@ function wishOf(given: Given, selector: string): ScheduleWish {
   };
 }
 
+/** All that a schedule of this root comes to, by this program as it is installed here. */
+export function composeSchedule(context: Context, wish: ScheduleWish, scheduler: Scheduler): Composed {
+  const { places } = context;
+  return compose(places, surroundings(context, scheduleFolder(places)), wish, scheduler, {
+    job: template('schedule-job.sh'),
+    service: template('schedule.service'),
+    timer: template('schedule.timer'),
+  });
+}
+
 function shown(found: { crontab: string[]; units: string[] }): Outcome {
   const lines = [...found.crontab, ...found.units];
   return { data: found, text: (lines.length === 0 ? ['nothing is scheduled'] : lines).map((line) => ({ line })) };
 }
 
-async function removed({ places, task, dryRun }: Context): Promise<Outcome> {
-  const found = await installed(places, task.signal);
+async function listed({ places, task }: Context): Promise<{ crontab: string[]; units: string[] }> {
+  const { crontab, units } = await installedJobs(places, task.signal);
+  return { crontab, units: units.map(({ name }) => name) };
+}
+
+async function removed(context: Context): Promise<Outcome> {
+  const { places, task, dryRun } = context;
+  const found = await listed(context);
   if (!dryRun) await uninstall(places, task.signal);
   const count = found.crontab.length + found.units.length;
   const line = count === 0 ? 'nothing was scheduled' : `the schedule is ${dryRun ? 'to be ' : ''}removed`;

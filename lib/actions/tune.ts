@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts';
 import { reloadAndCheck, type Reloaded } from '../instances/reload.ts';
-import { type Configured, readConfigured } from '../instances/own-settings.ts';
+import { type Configured, readConfigured, withoutOwn } from '../instances/own-settings.ts';
 import type { InstancePaths } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import { planTuning, type Tuned, writeTuning } from '../instances/tune.ts';
@@ -21,6 +21,10 @@ import { checkTuning, readTuning, templatePath, tuningOptions } from './tuning-w
 const options = {
   template: { type: 'string', alias: 't', describe: 'another template, or a file (default: the one it has)' },
   ...tuningOptions,
+  'replace-own': {
+    type: 'boolean',
+    describe: 'what --set names wins over your own lines, too: these become comments',
+  },
   apply: { type: 'boolean', describe: 'write it and reload; without this, it is only shown' },
 } as const;
 
@@ -51,13 +55,16 @@ export const tune = instanceAction({
     const { record, paths } = openInstance(context, name);
     const installation = await installationOf(context, record);
     const template = templateOf(context, record, given);
-    const tuning = mergeWishes(record.wishes, readTuning(given));
+    const wished = readTuning(given);
+    const tuning = mergeWishes(record.wishes, wished, given.memory === 'default');
+    const replaced = given['replace-own'] === true ? Object.keys(wished.settings ?? {}) : [];
     const { vouched, checking } = await checkTuning(context, installation, template, tuning);
     await checking;
     const { budgetShare } = context;
     const overcommit = given.overcommit === true || record.overcommit === true;
     const wishes = { template, installation, tuning, budgetShare, overcommit, vouched };
-    const tuned: Tuned = { record, paths, configured: readConfigured(paths.data) };
+    const configured = withoutOwn(readConfigured(paths.data), replaced);
+    const tuned: Tuned = { record, paths, configured, replaced };
     const takes = await takesIn(context, installation, paths, record);
     if (given.apply !== true || context.dryRun) {
       const plan = planTuning({ places: context.places, leases: new Leases(context.places.host) }, tuned, wishes);
@@ -85,14 +92,18 @@ function templateOf({ callerFolder }: Context, record: InstanceRecord, given: Gi
 }
 
 /** New wishes win over those of earlier times, and `default` takes one back. */
-function mergeWishes({ maxConnections, memoryBytes, settings }: InstanceRecord['wishes'], wished: Wishes): Wishes {
+function mergeWishes(
+  { maxConnections, memoryBytes, settings }: InstanceRecord['wishes'],
+  wished: Wishes,
+  forgetMemory: boolean,
+): Wishes {
   const { max_connections: earlier, ...others } = settings ?? {};
   const connectionsWished = wished.maxConnections !== undefined || wished.settings?.['max_connections'] !== undefined;
   const kept = connectionsWished || earlier === undefined ? others : { ...others, max_connections: earlier };
   const merged = Object.entries({ ...kept, ...wished.settings }).filter(([, value]) => value !== 'default');
   return {
     ...(connectionsWished || maxConnections === undefined ? {} : { maxConnections }),
-    ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    ...(memoryBytes === undefined || forgetMemory ? {} : { memoryBytes }),
     ...(wished.maxConnections === undefined ? {} : { maxConnections: wished.maxConnections }),
     ...(wished.memoryBytes === undefined ? {} : { memoryBytes: wished.memoryBytes }),
     ...(merged.length === 0 ? {} : { settings: Object.fromEntries(merged) }),

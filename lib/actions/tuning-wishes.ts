@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
-import { AppError } from '../errors.ts';
 import { has, type Installation } from '../postgres/installations.ts';
 import { checkSettings } from '../tuning/check.ts';
 import { settingVersions } from '../tuning/names.ts';
 import type { Wishes } from '../tuning/plan.ts';
+import { parseSettings } from '../tuning/set-text.ts';
 import { parseSize } from '../tuning/sizes.ts';
 import { isShipped, type Template } from '../tuning/templates.ts';
 import type { Context, Values } from './action.ts';
@@ -11,8 +11,8 @@ import type { Context, Values } from './action.ts';
 /** What may be wished for about memory and settings, when an instance is made and later. */
 export const tuningOptions = {
   'max-connections': { type: 'number', describe: "instead of the template's" },
-  memory: { type: 'string', describe: 'what it may commit, as 512MB or 4GB' },
-  set: { type: 'string', describe: 'settings of your own, as name=value,name=value' },
+  memory: { type: 'string', describe: "what it may commit, as 512MB or 4GB; default: the template's share" },
+  set: { type: 'string', describe: "settings of your own, as name=value,name='a, b'" },
   overcommit: { type: 'boolean', describe: "even if it passes the host's memory budget; this is recorded" },
 } as const;
 
@@ -22,7 +22,7 @@ type Given = Values<typeof tuningOptions>;
 export function readTuning(given: Given): Wishes {
   return {
     ...(given['max-connections'] === undefined ? {} : { maxConnections: given['max-connections'] }),
-    ...(given.memory === undefined ? {} : { memoryBytes: parseSize(given.memory) }),
+    ...(given.memory === undefined || given.memory === 'default' ? {} : { memoryBytes: parseSize(given.memory) }),
     ...(given.set === undefined ? {} : { settings: parseSettings(given.set) }),
   };
 }
@@ -30,18 +30,6 @@ export function readTuning(given: Given): Wishes {
 /** The name of a template, or the path of a file, below the folder the caller stands in. */
 export function templatePath(callerFolder: string, given: string): string {
   return given.includes('/') || /\.ya?ml$/.test(given) ? resolve(callerFolder, given) : given;
-}
-
-/** Reads `name=value,name=value`; a comma inside a value is not possible here, but in a template and postgresql.conf. */
-function parseSettings(text: string): Record<string, string> {
-  return Object.fromEntries(
-    text.split(',').map((part) => {
-      const equals = part.indexOf('=');
-      if (equals < 1)
-        throw new AppError('BAD_SETTING', `"${part}" is no setting`, { hint: 'write it as --set name=value' });
-      return [part.slice(0, equals).trim(), part.slice(equals + 1).trim()];
-    }),
-  );
 }
 
 export interface Checked {

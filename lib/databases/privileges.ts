@@ -51,36 +51,77 @@ const tableGrants = {
   all: { tables: 'all', sequences: 'all', schema: 'usage, create' },
 } as const;
 
+interface GrantPlace {
+  database: string;
+  schemas: readonly string[];
+  /** Roles who make tables here. */
+  makers: readonly string[];
+}
+
 /**
  * The statements that give a role its privileges in the database they are run in. What is made later by one of `makers` is
  * covered too (ALTER DEFAULT PRIVILEGES; PostgreSQL's documentation, "Dependency Tracking" says why DROP OWNED undoes it).
  */
-export function grantStatements(
-  role: string,
-  privileges: Privileges,
-  { database, schemas, makers }: { database: string; schemas: readonly string[]; makers: readonly string[] },
-): string[] {
+export function grantStatements(role: string, privileges: Privileges, place: GrantPlace): string[] {
   const to = identifier(role);
   const { attributes: own, onDatabase: words, onTables: bundle } = privileges;
-  const statements = own.length > 0 ? [`alter role ${to} ${own.join(' ')}`] : [];
   const granted = bundle === undefined ? words : [...new Set([...words, 'connect' as const])];
-  if (granted.length > 0) statements.push(`grant ${granted.join(', ')} on database ${identifier(database)} to ${to}`);
-  if (bundle === undefined) return statements;
-  const { tables, sequences, schema } = tableGrants[bundle];
-  for (const name of schemas.map(identifier)) {
-    statements.push(
-      `grant ${schema} on schema ${name} to ${to}`,
-      `grant ${tables} on all tables in schema ${name} to ${to}`,
-      `grant ${sequences} on all sequences in schema ${name} to ${to}`,
-    );
-  }
-  for (const maker of makers.map(identifier)) {
-    const future = `alter default privileges for role ${maker} grant`;
-    statements.push(
-      `${future} ${schema} on schemas to ${to}`,
-      `${future} ${tables} on tables to ${to}`,
-      `${future} ${sequences} on sequences to ${to}`,
-    );
-  }
-  return statements;
+  return [
+    ...(own.length > 0 ? [`alter role ${to} ${own.join(' ')}`] : []),
+    ...(granted.length > 0 ? [`grant ${granted.join(', ')} on database ${identifier(place.database)} to ${to}`] : []),
+    ...(bundle === undefined ? [] : onTablesStatements(tableGrants[bundle], place, 'grant', `to ${to}`)),
+  ];
+}
+
+/** The statements that take them back; of `read`, `write` and `all` everything on schemas, tables and sequences. */
+export function revokeStatements(role: string, privileges: Privileges, place: GrantPlace): string[] {
+  const from = identifier(role);
+  const { attributes: own, onDatabase: words, onTables: bundle } = privileges;
+  const all = { tables: 'all', sequences: 'all', schema: 'all' };
+  return [
+    ...(own.length > 0 ? [`alter role ${from} ${own.map((word) => `no${word}`).join(' ')}`] : []),
+    ...(words.length > 0 ? [`revoke ${words.join(', ')} on database ${identifier(place.database)} from ${from}`] : []),
+    ...(bundle === undefined ? [] : onTablesStatements(all, place, 'revoke', `from ${from}`)),
+  ];
+}
+
+function onTablesStatements(
+  { tables, sequences, schema }: Record<'tables' | 'sequences' | 'schema', string>,
+  { schemas, makers }: GrantPlace,
+  verb: 'grant' | 'revoke',
+  whom: string,
+): string[] {
+  return [
+    ...schemas
+      .map(identifier)
+      .flatMap((name) => [
+        `${verb} ${schema} on schema ${name} ${whom}`,
+        `${verb} ${tables} on all tables in schema ${name} ${whom}`,
+        `${verb} ${sequences} on all sequences in schema ${name} ${whom}`,
+      ]),
+    ...makers.map(identifier).flatMap((maker) => {
+      const future = `alter default privileges for role ${maker} ${verb}`;
+      return [
+        `${future} ${schema} on schemas ${whom}`,
+        `${future} ${tables} on tables ${whom}`,
+        `${future} ${sequences} on sequences ${whom}`,
+      ];
+    }),
+  ];
+}
+
+/** The words of privileges, as `readPrivileges` reads them. */
+export function privilegeWords({ attributes: own, onDatabase: words, onTables: bundle }: Privileges): string[] {
+  return [...(bundle === undefined ? [] : [bundle]), ...words, ...own];
+}
+
+/** What `held` has less than `wanted`: nothing where it has it all. */
+export function privilegesBeyond(wanted: Privileges, held: Privileges): Privileges {
+  const missing = <T>(words: readonly T[], there: readonly T[]): T[] => words.filter((word) => !there.includes(word));
+  const rank = ({ onTables: bundle }: Privileges): number => (bundle === undefined ? -1 : onTables.indexOf(bundle));
+  return {
+    attributes: missing(wanted.attributes, held.attributes),
+    onDatabase: missing(wanted.onDatabase, held.onDatabase),
+    onTables: rank(wanted) > rank(held) ? wanted.onTables : undefined,
+  };
 }

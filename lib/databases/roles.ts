@@ -2,7 +2,7 @@ import { AppError } from '../errors.ts';
 import { scramVerifier } from '../postgres/scram.ts';
 import { type Client, identifier, literal } from '../postgres/sql.ts';
 import { said } from './databases.ts';
-import { grantStatements, type Privileges } from './privileges.ts';
+import { grantStatements, type Privileges, revokeStatements } from './privileges.ts';
 
 export interface RoleWish {
   role: string;
@@ -12,6 +12,8 @@ export interface RoleWish {
   memberOf: readonly string[];
   /** The database that the client is in, for which the privileges are. */
   database: string;
+  /** What is to be taken back before: words of privileges, and roles whose member it is no more. */
+  without?: { privileges: Privileges; memberOf: readonly string[] };
 }
 
 export async function roleExists(client: Client, role: string): Promise<boolean> {
@@ -26,14 +28,20 @@ export async function roleExists(client: Client, role: string): Promise<boolean>
  * @throws SQL_FAILED
  */
 export async function grantRole(client: Client, wish: RoleWish): Promise<boolean> {
-  const { role, password, privileges, memberOf, database } = wish;
+  const { role, password, privileges, memberOf, database, without } = wish;
   const present = await roleExists(client, role);
   const secret = password === undefined ? '' : ` password ${literal(scramVerifier(password))}`;
   const place = { database, schemas: await schemasOf(client), makers: await makersOf(client) };
   await said(`role ${role}`, async () => {
     await client.query('begin');
     if (!present) await client.query(`create role ${identifier(role)} login${secret}`);
-    else if (secret !== '') await client.query(`alter role ${identifier(role)} login${secret}`);
+    else await client.query(`alter role ${identifier(role)} login${secret}`);
+    for (const group of without?.memberOf ?? []) {
+      await client.query(`revoke ${identifier(group)} from ${identifier(role)}`);
+    }
+    for (const statement of without === undefined ? [] : revokeStatements(role, without.privileges, place)) {
+      await client.query(statement);
+    }
     for (const group of memberOf) await client.query(`grant ${identifier(group)} to ${identifier(role)}`);
     for (const statement of grantStatements(role, privileges, place)) await client.query(statement);
     await client.query('commit');

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { readText } from '../host/files.ts';
 import { type SettingLine, settingLines } from '../postgres/setting-place.ts';
 import { planFile } from '../tuning/render.ts';
 import type { OwnSetting } from '../tuning/plan.ts';
@@ -27,6 +28,31 @@ export function readConfigured(dataDirectory: string): Configured {
     planned: new Set(lines.filter(({ file }) => basename(file) === planFile).map(({ name }) => name)),
     own: Object.fromEntries(own.map((line) => [line.name, { value: line.value, place: placeOf(line) }])),
   };
+}
+
+/** The same as if the operator's own lines of these names were not there. */
+export function withoutOwn(configured: Configured, names: readonly string[]): Configured {
+  const own = Object.entries(configured.own).filter(([name]) => !names.includes(name));
+  return { ...configured, own: Object.fromEntries(own) };
+}
+
+/** The files in which the operator's own lines of these names stand, with their text as it is, and with those as comments. */
+export function commentedOut(
+  dataDirectory: string,
+  names: readonly string[],
+): { path: string; text: string; without: string }[] {
+  const lines = settingLines(dataDirectory).filter(
+    ({ file, name }) => names.includes(name) && !ours.includes(basename(file)),
+  );
+  return [...new Set(lines.map(({ file }) => file))].map((path) => {
+    const text = readText(path) ?? '';
+    const numbers = new Set(lines.filter(({ file }) => file === path).map(({ line }) => line));
+    const without = text
+      .split('\n')
+      .map((line, index) => (numbers.has(index + 1) ? `# taken out by pg-manage tune --replace-own: ${line}` : line))
+      .join('\n');
+    return { path, text, without };
+  });
 }
 
 /** The settings that an instance's files have off and by which a crash may lose its data. */

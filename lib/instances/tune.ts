@@ -11,7 +11,7 @@ import { planFile, planInclude, renderPlan } from '../tuning/render.ts';
 import { isShipped } from '../tuning/templates.ts';
 import { planFor, type TuningWishes } from './create.ts';
 import { claimsOf, leaseHolderOf } from './memory.ts';
-import type { Configured } from './own-settings.ts';
+import { commentedOut, type Configured } from './own-settings.ts';
 import type { InstancePaths } from './places.ts';
 import { type InstanceRecord, writeRecord } from './record.ts';
 
@@ -20,6 +20,8 @@ export interface Tuned {
   record: InstanceRecord;
   paths: InstancePaths;
   configured: Configured;
+  /** Settings of which the operator's own lines become comments. */
+  replaced: readonly string[];
 }
 
 /** @throws MEMORY_BUDGET, BAD_SETTING */
@@ -56,8 +58,10 @@ export async function writeTuning(
     return { plan, record };
   });
   const [file, main] = [join(paths.data, planFile), join(paths.data, 'postgresql.conf')];
+  const own = commentedOut(paths.data, tuned.replaced);
   const files = [file, paths.record].map((path) => ({ path, text: readText(path) ?? '' }));
-  journal.intend({ kind: 'files', files });
+  journal.intend({ kind: 'files', files: [...files, ...own.map(({ path, text }) => ({ path, text }))] });
+  for (const { path, without } of own) writeFileForGood(path, without);
   writeFileForGood(file, renderPlan(plan, { template: record.template, instance: record.name }));
   ensurePlanIncluded(main);
   writeRecord(places, record);

@@ -105,7 +105,10 @@ export async function autostartInstalled(
   { root }: Places,
   signal: AbortSignal,
 ): Promise<{ crontab: string[]; units: string[] }> {
-  return { crontab: await readBlock(ownerOf(root), signal), units: unitsThere([serviceName(root)]) };
+  return {
+    crontab: await readBlock(ownerOf(root), signal),
+    units: unitsThere([serviceName(root)]).map(({ name }) => name),
+  };
 }
 
 function ownerOf(root: string): BlockOwner {

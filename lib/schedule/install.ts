@@ -38,15 +38,15 @@ export function planScheduler(
   return { crontab: [], units: planUnits(jobs, { id: idOf(root), root, user: dataOwner().name }, templates) };
 }
 
-/** Replaces what this root has scheduled before. Jobs run as the data's owner, so that root never runs what that may edit. */
+/** Replaces what this root has scheduled before, and keeps a note of what was wished. Jobs run as the data's owner, so that root never runs what that may edit. */
 export async function install(
   places: Places,
-  jobs: readonly Job[],
-  planned: Planned,
+  { jobs, planned, note }: { jobs: readonly Job[]; planned: Planned; note: { name: string; text: string } },
   signal: AbortSignal,
 ): Promise<void> {
   const folder = scheduleFolder(places);
   ensureFolder(folder);
+  writeFileForGood(join(folder, note.name), note.text, 0o600);
   for (const { name, file, text } of jobs) {
     writeFileForGood(file, text, 0o700);
     // As if it had run now: the first time is the first one due, and nothing is missed before.
@@ -66,9 +66,10 @@ export async function uninstall(places: Places, signal: AbortSignal): Promise<vo
   await removeFolder(scheduleFolder(places));
 }
 
-/** What is scheduled for this root now: the lines of the crontab, and the names of units. */
-export async function installed(places: Places, signal: AbortSignal): Promise<{ crontab: string[]; units: string[] }> {
-  return { crontab: await readBlock(ownerOf(places.root), signal), units: unitsThere(unitNames(places)) };
+/** What is scheduled for this root now: the lines of the crontab, and units. */
+export async function installedJobs(places: Places, signal: AbortSignal): Promise<Planned> {
+  const crontab = await readBlock(ownerOf(places.root), signal);
+  return { crontab, units: unitsThere(unitNames(places)) };
 }
 
 function ownerOf(root: string): BlockOwner {

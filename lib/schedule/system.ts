@@ -41,8 +41,11 @@ export function idOf(root: string): string {
 }
 
 /** Those of the units that are there. */
-export function unitsThere(names: readonly string[]): string[] {
-  return names.filter((name) => readSystemFile(join(unitFolder, name)) !== undefined);
+export function unitsThere(names: readonly string[]): Unit[] {
+  return names.flatMap((name) => {
+    const text = readSystemFile(join(unitFolder, name));
+    return text === undefined ? [] : [{ name, text }];
+  });
 }
 
 /** Writes units, and lets systemd read them. */
@@ -58,7 +61,7 @@ export async function removeUnits(
   running: 'end' | 'leave',
   signal: AbortSignal,
 ): Promise<void> {
-  const units = unitsThere(names);
+  const units = unitsThere(names).map(({ name }) => name);
   if (units.length === 0) return;
   const enabled = units.filter((name) => running === 'leave' || name.endsWith('.timer'));
   await systemctl(['disable', ...(running === 'end' ? ['--now'] : []), ...enabled], signal);

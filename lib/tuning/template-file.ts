@@ -1,7 +1,7 @@
-import { isMap, isScalar, LineCounter, parseDocument, type Document } from 'yaml';
+import { type Document, isMap, isScalar } from 'yaml';
 import * as z from 'zod';
 import { AppError } from '../errors.ts';
-import { nearest } from '../nearest.ts';
+import { type FileWords, readYaml } from '../yaml-file.ts';
 import { givesUpDurability, objectionTo } from './guards.ts';
 import { settingVersions } from './names.ts';
 import { type Bytes, parseSize } from './sizes.ts';
@@ -32,7 +32,14 @@ const shape = z.strictObject({
     .default({}),
 });
 
-const keys = Object.keys(shape.shape);
+const words: FileWords = {
+  whole: 'the template',
+  keysAt: () => Object.keys(shape.shape),
+  advise: (key, meant) =>
+    meant === undefined && (settingVersions(key) !== undefined || key.includes('.'))
+      ? 'it goes below settings:'
+      : undefined,
+};
 
 export interface Problem {
   line: number;
@@ -40,40 +47,26 @@ export interface Problem {
 }
 
 /**
- * Checks the text of a template and takes its values. They are read as plain text (YAML's "failsafe" schema), so that `on`,
- * `0640` and `1e6` reach postgresql.conf as they were written.
+ * Checks the text of a template and takes its values, which reach postgresql.conf as they were written.
  * @throws BAD_TEMPLATE naming file, line and fault; all of them in the error's output
  */
 export function parseTemplate(path: string, text: string): TemplateText {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { schema: 'failsafe', lineCounter: lines });
-  const lineOf = (offset: number | undefined): number => lines.linePos(offset ?? 0).line;
-  const broken = document.errors.map(({ pos, message }) => ({
-    line: lineOf(pos[0]),
-    text: message.split('\n')[0] ?? '',
-  }));
-  if (broken.length > 0) throw badTemplate(path, broken);
-
-  const parsed = shape.safeParse(document.toJS());
-  if (!parsed.success) {
-    throw badTemplate(
-      path,
-      parsed.error.issues.flatMap((issue) => explain(issue, (at) => lineOf(keyOffset(document, at)))),
-    );
-  }
-  const { reserved, least, ...template } = parsed.data;
+  const read = readYaml(text, shape, words);
+  if (read.faults !== undefined) throw badTemplate(path, read.faults);
+  const { document, value } = read;
+  const lineOf = (name: string): number => read.placeOf(['settings', name]).line;
+  const { reserved, least, ...template } = value;
   const refused = Object.entries(template.settings).flatMap(([name, value]): Problem[] => {
     const fault = faultOf(name, value, template.durable);
-    return fault === undefined ? [] : [{ line: lineOf(keyOffset(document, ['settings', name])), text: fault }];
+    return fault === undefined ? [] : [{ line: lineOf(name), text: fault }];
   });
   if (refused.length > 0) throw badTemplate(path, refused);
-  const lineOfSetting = (name: string): [string, number] => [name, lineOf(keyOffset(document, ['settings', name]))];
   return {
     ...template,
     ...(reserved !== undefined && { reserved }),
     ...(least !== undefined && { least }),
     comments: commentsOf(document),
-    lines: Object.fromEntries(Object.keys(template.settings).map(lineOfSetting)),
+    lines: Object.fromEntries(Object.keys(template.settings).map((name) => [name, lineOf(name)])),
   };
 }
 
@@ -87,44 +80,12 @@ export function badTemplate(path: string, problems: Problem[]): AppError {
   });
 }
 
-type Path = readonly PropertyKey[];
-
-function explain(issue: z.core.$ZodIssue, lineOf: (path: Path) => number): Problem[] {
-  if (issue.code !== 'unrecognized_keys') {
-    const what = issue.path.length === 0 ? 'the template' : issue.path.join('.');
-    return [{ line: lineOf(issue.path), text: `${what}: ${issue.message}` }];
-  }
-  return issue.keys.map((key) => {
-    const meant = nearest(key, keys);
-    const advice = meant === undefined ? `known are ${keys.join(', ')}` : `did you mean ${meant}?`;
-    const isSetting = meant === undefined && (settingVersions(key) !== undefined || key.includes('.'));
-    return {
-      line: lineOf([...issue.path, key]),
-      text: `unknown key "${key}"; ${isSetting ? 'it goes below settings:' : advice}`,
-    };
-  });
-}
-
 function faultOf(name: string, value: string, durable: boolean): string | undefined {
   if (name === 'max_connections') return 'max_connections: write it as connections: above';
   if (durable && givesUpDurability(name, value)) {
     return `${name} may be off only where data may be lost: in a template that says durable: false`;
   }
   return objectionTo(name, value)?.message;
-}
-
-/** Where a key stands in the text; undefined for one that is missing. */
-function keyOffset(document: Document, path: Path): number | undefined {
-  let node: unknown = document.contents;
-  let offset: number | undefined;
-  for (const name of path) {
-    if (!isMap(node)) return offset;
-    const pair = node.items.find(({ key }) => isScalar(key) && key.value === name);
-    if (!isScalar(pair?.key)) return offset;
-    offset = pair.key.range?.[0];
-    node = pair.value;
-  }
-  return offset;
 }
 
 /** The comments that stand behind settings, which become their reasons. */

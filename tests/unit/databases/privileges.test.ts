@@ -1,5 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { grantStatements, readPrivileges } from '../../../lib/databases/privileges.ts';
+import {
+  grantStatements,
+  privilegesBeyond,
+  readPrivileges,
+  revokeStatements,
+} from '../../../lib/databases/privileges.ts';
 
 const place = { database: 'shop', schemas: ['public'], makers: ['owner'] };
 
@@ -31,5 +36,27 @@ describe('grantStatements', () => {
     expect(statements).toContain('grant select on all tables in schema "public" to "app"');
     expect(statements).toContain('alter default privileges for role "owner" grant select on tables to "app"');
     expect(statements.join(';')).not.toMatch(/insert|delete|update/);
+  });
+});
+
+describe('revokeStatements', () => {
+  it('takes back what was granted, the future too', () => {
+    const statements = revokeStatements('app', readPrivileges('write,createdb,create'), place);
+    expect(statements).toContain('alter role "app" nocreatedb');
+    expect(statements).toContain('revoke create on database "shop" from "app"');
+    expect(statements).toContain('revoke all on all tables in schema "public" from "app"');
+    expect(statements).toContain('alter default privileges for role "owner" revoke all on tables from "app"');
+    expect(statements.join(';')).not.toContain('grant');
+  });
+});
+
+describe('privilegesBeyond', () => {
+  it.each([
+    ['read', '', 'read'],
+    ['read', 'write', ''],
+    ['write,createdb', 'read,createdb', 'write'],
+    ['connect,create', 'connect', 'create'],
+  ])('%j beyond %j is %j', (wanted, held, missing) => {
+    expect(privilegesBeyond(readPrivileges(wanted), readPrivileges(held))).toEqual(readPrivileges(missing));
   });
 });
