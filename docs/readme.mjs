@@ -76,7 +76,7 @@ function roomOf(path) {
 }
 
 /** Words that every layer speaks: they lead nowhere. */
-const common = ['errors', 'nearest', 'task', 'journal', 'operation', 'audit', 'rollout'].map(
+const common = ['errors', 'nearest', 'yaml-file', 'task', 'journal', 'operation', 'audit', 'rollout'].map(
   (name) => `lib/${name}.ts`,
 );
 
