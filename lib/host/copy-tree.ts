@@ -1,4 +1,4 @@
-import { constants, lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs';
+import { constants, copyFileSync, lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs';
 import { chmod, copyFile, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
@@ -46,6 +46,27 @@ export async function copyTree(from: string, to: string, { signal, progress }: C
     await chmod(join(to, path), mode);
   }
   return bytes;
+}
+
+/**
+ * Copies a folder of files and folders that nobody writes to, as quickly as the file system can (it may share the blocks);
+ * what is not synced here, the caller syncs. Modes stay. The target must not be there.
+ */
+export function copyTreeUnsynced(from: string, to: string, signal: AbortSignal): void {
+  signal.throwIfAborted();
+  mkdirSync(to, { mode: lstatSync(from).mode & 0o777 });
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) copyTreeUnsynced(source, target, signal);
+    else copyFileSync(source, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+  }
+}
+
+/** How many files a folder holds, and their bytes. */
+export function treeSize(folder: string): { files: number; bytes: number } {
+  const plan: Plan = { folders: [], files: [], links: [] };
+  look(folder, '', plan);
+  return { files: plan.files.length, bytes: plan.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) };
 }
 
 /** Sockets and the like are of a process, and go nowhere. */

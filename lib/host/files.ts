@@ -53,6 +53,12 @@ export function modifiedMs(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs;
 }
 
+/** Tells a file or folder apart from what it may become; undefined when there is none. */
+export function fingerprint(path: string): string | undefined {
+  const info = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return info && [info.dev, info.ino, info.size, info.mtimeNs].join(' ');
+}
+
 /** The names in a folder, sorted; empty when the folder is not there. */
 export function listFolder(path: string): string[] {
   try {

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, symlinkSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, symlinkSync, unlinkSync, utimesSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isMissing } from './files.ts';
@@ -34,6 +34,12 @@ export function makeFolder(path: string, mode = 0o700): void {
 /** Makes `name` a symbolic link to a file or folder. */
 export function link(target: string, name: string): void {
   symlinkSync(target, name);
+}
+
+/** Sets the time of a file's or folder's last change to now. */
+export function touch(path: string): void {
+  const now = new Date();
+  utimesSync(path, now, now);
 }
 
 export function removeFile(path: string): void {

@@ -72,6 +72,16 @@ export function copyFile(from: string, to: string): void {
   syncFolder(to); // fsync is the same for files
 }
 
+/** Writes bytes over those from `offset` on in a file that is there; nothing is synced. */
+export function overwrite(path: string, offset: number, bytes: Uint8Array): void {
+  const file = openSync(path, 'r+');
+  try {
+    writeSync(file, bytes, 0, bytes.length, offset);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** Makes what is in a folder (names of new, renamed or removed files) survive a power loss. */
 export function syncFolder(path: string): void {
   const folder = openSync(path, 'r');

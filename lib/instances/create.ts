@@ -6,7 +6,8 @@ import { writeFileForGood } from '../host/for-good.ts';
 import type { Port } from '../host/ports.ts';
 import type { Operation } from '../operation.ts';
 import type { PortRange } from '../ports/leases.ts';
-import { initdb, syncDataDirectory } from '../postgres/initdb.ts';
+import { makeDataDirectory } from '../postgres/blank.ts';
+import { syncDataDirectory } from '../postgres/initdb.ts';
 import type { Installation } from '../postgres/installations.ts';
 import { systemIdentifierOf } from '../postgres/postmaster.ts';
 import { scramVerifier } from '../postgres/scram.ts';
@@ -79,7 +80,7 @@ export async function createInstance(operation: Operation, wishes: CreateWishes)
   journal.intend({ kind: 'folder', path: paths.folder });
   makeFolder(paths.folder);
   await task.step('initdb', async () => {
-    await initdb(installation, { dataDirectory: paths.data, locale: wishes.locale, signal: task.signal });
+    await makeDataDirectory(installation, { dataDirectory: paths.data, locale: wishes.locale, signal: task.signal });
   });
   await wishes.checking;
   const template = wishes.template.name;

@@ -12,12 +12,12 @@ export interface InitdbOptions {
 }
 
 /**
- * Makes a data directory: checksums, UTF-8, scram. The files are not synced here (`syncDataDirectory` does that while the
- * server already starts), so nothing may be promised before both are done.
+ * Makes a data directory: checksums, UTF-8, scram. Unless told to `sync`, its files are not (`syncDataDirectory` does that
+ * while the server already starts), so nothing may be promised before both are done.
  */
 export async function initdb(
   installation: Installation,
-  { dataDirectory, locale, signal }: InitdbOptions,
+  { dataDirectory, locale, signal, sync = false }: InitdbOptions & { sync?: boolean },
 ): Promise<void> {
   const make = async (name: string): Promise<unknown> =>
     await run(
@@ -32,7 +32,7 @@ export async function initdb(
         `--locale=${name}`,
         '--auth-local=peer',
         '--auth-host=scram-sha-256',
-        '--no-sync',
+        ...(sync ? [] : ['--no-sync']),
         ...(installation.major >= 14 ? ['--no-instructions'] : []),
       ],
       { signal, timeoutMs: 300_000 },

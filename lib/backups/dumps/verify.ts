@@ -6,7 +6,8 @@ import { endProcessesOn } from '../../host/processes.ts';
 import { socketFolder } from '../../instances/places.ts';
 import type { Operation } from '../../operation.ts';
 import { dumpPrograms } from '../../postgres/dump.ts';
-import { initdb, superuser } from '../../postgres/initdb.ts';
+import { makeDataDirectory } from '../../postgres/blank.ts';
+import { superuser } from '../../postgres/initdb.ts';
 import type { Installation } from '../../postgres/installations.ts';
 import { startServer, stopServer, waitUntilReady } from '../../postgres/server.ts';
 import { type ConnectOptions, sqlState, withClient } from '../../postgres/sql.ts';
@@ -148,7 +149,7 @@ async function withNewServer(
   ensureFolder(socket);
   try {
     const pid = await task.step('start an empty server', async (step) => {
-      await initdb(installation, { dataDirectory: data, signal: task.signal });
+      await makeDataDirectory(installation, { dataDirectory: data, signal: task.signal });
       const settings = {
         ...apart({ major: installation.major, scratch, data, socket }),
         shared_preload_libraries: preloaded,
