@@ -1,5 +1,5 @@
 import { readDown, readMigrationFolder } from '../migrations/files.ts';
-import { runsStepwise } from '../migrations/job.ts';
+import { readScript } from '../migrations/job.ts';
 import { instanceAction } from './action.ts';
 import { migrationFolder, migrationOptions } from './migration-target.ts';
 
@@ -19,7 +19,7 @@ export const migrateList = instanceAction({
       name: file.name,
       file: file.file,
       repeatable: folder.repeatable.includes(file),
-      transaction: !runsStepwise(file),
+      transaction: !readScript(file).stepwise,
       down: folder.repeatable.includes(file) ? null : (readDown(folder, file.version)?.file ?? null),
       checksum: file.checksum,
     }));

@@ -2,10 +2,9 @@ import { monotonicMs } from '../host/clock.ts';
 import { sqlState } from '../postgres/sql.ts';
 import type { Task } from '../task.ts';
 import { textFailed } from './failure.ts';
-import { type Job, nameOf, type RunOptions, runsStepwise } from './job.ts';
-import { outgoing } from './outgoing.ts';
+import { type Job, nameOf, type RunOptions } from './job.ts';
 import { retrying } from './retry.ts';
-import { freshSession, resetSession, type Session } from './session.ts';
+import { commitSoon, freshSession, resetSession, type Session } from './session.ts';
 import { runSteps } from './stepwise.ts';
 import { runInTransaction } from './transaction.ts';
 import { wantsNoTransaction } from './transactional.ts';
@@ -19,7 +18,7 @@ import { wantsNoTransaction } from './transactional.ts';
 export async function applyFile(task: Task, session: Session, job: Job, options: RunOptions): Promise<number> {
   return task.step(`${job.direction === 'up' ? 'apply' : 'undo'} ${job.file}`, async (step) => {
     const startedMs = monotonicMs();
-    const stepwise = job.noted.length > 0 || runsStepwise(job);
+    const stepwise = job.noted.length > 0 || job.stepwise;
     const reason = stepwise
       ? undefined
       : await retrying(task, step, options.lockRetry, () => whole(task, session, job, options));
@@ -35,13 +34,13 @@ export async function applyFile(task: Task, session: Session, job: Job, options:
 
 /** Gives the server's words where the transaction itself is in the way. */
 async function whole(task: Task, session: Session, job: Job, { run }: RunOptions): Promise<string | undefined> {
-  const out = outgoing(job.sql, { unwrap: true });
+  const { out } = job;
   const stretch = { start: 0, end: out.text.length, count: out.statements.length };
-  const failure = await runInTransaction(task, session.client, { file: job.file, out }, stretch, {
+  const failure = await runInTransaction(task, session.client, job, stretch, {
     before: freshSession(session, nameOf(job, run)),
-    after: [...resetSession, job.record],
+    after: [...resetSession, commitSoon, job.record],
   });
   if (failure === undefined) return undefined;
   if (!('atEnd' in failure) && wantsNoTransaction(sqlState(failure.error))) return (failure.error as Error).message;
-  throw textFailed({ ...job, out }, failure);
+  throw textFailed(job, failure);
 }

@@ -1,11 +1,10 @@
-import { AppError } from '../errors.ts';
 import type { Client } from '../postgres/sql.ts';
 import type { Task } from '../task.ts';
-import { applyFile } from './apply-file.ts';
 import { checkMigration } from './check.ts';
 import { type MigrationFile, type MigrationFolder, readMigrationFolder } from './files.ts';
-import { ensureHistory, type History, migrationSchema, readHistory, recordRun, recordSql } from './history.ts';
+import { type History, migrationSchema, openHistory, readHistory, recordSql } from './history.ts';
 import { invalidIndexes, repairOf } from './indexes.ts';
+import type { Reading } from './job.ts';
 import { withMigrationLock } from './lock.ts';
 import {
   isRepeatable,
@@ -15,25 +14,13 @@ import {
   type MigrationEntry,
   type MigrationPlan,
 } from './plan.ts';
-import { defaultLockRetry, type LockRetry } from './retry.ts';
+import { defaultLockRetry } from './retry.ts';
+import { runFiles, type RunRequest } from './run-files.ts';
 import { type MigrationConnection, type Session, withReader, withSession } from './session.ts';
 
-/** What every run that changes a database is told. */
-export interface RunRequest {
+export interface MigrateOptions extends RunRequest {
   /** Holds the files; an absolute path. */
   folder: string;
-  /** How long to wait for another migrator of this database, in milliseconds. */
-  lockTimeoutMs: number;
-  /** Written beside each file in the history. */
-  toolVersion: string;
-  lockRetry?: LockRetry;
-  /** The schema of the history, where it is not that of the migrations. */
-  schema?: string;
-  /** Makes a restore point before the first file runs, and gives its name; undefined where none can be made. */
-  restorePoint?: () => Promise<string | undefined>;
-}
-
-export interface MigrateOptions extends RunRequest {
   /** Says what would be applied, and touches nothing: no lock, no history. */
   dryRun?: boolean;
   /** The last version to apply. */
@@ -56,6 +43,9 @@ export interface MigrationStatus {
   migrations: MigrationEntry[];
   current: string | null;
 }
+
+/** A plan whose files were looked at, and may run. */
+type ReadyPlan = MigrationPlan & { pending: (MigrationFile & Reading)[] };
 
 /**
  * Brings a database up to date: takes the migration lock, then applies each pending file. Stops at the first that fails;
@@ -88,9 +78,8 @@ export async function applyFolder(
   }
   return withSession(task, connection, lockRetry, async (session) =>
     withMigrationLock(task, session.client, options.lockTimeoutMs, async () => {
-      await ensureHistory(session.client, schema);
       // Read only now: what another migrator did while we waited counts.
-      const history = await readHistory(session.client, schema);
+      const history = await openHistory(session.client, schema);
       return applyAll(task, session, plan(folder, history, options), history, { ...options, lockRetry, schema });
     }),
   );
@@ -101,7 +90,7 @@ export async function pendingMigrations(
   task: Task,
   connection: MigrationConnection,
   options: Pick<MigrateOptions, 'folder' | 'to' | 'allowOutOfOrder' | 'schema'>,
-): Promise<MigrationPlan> {
+): Promise<ReadyPlan> {
   const folder = readMigrationFolder(options.folder);
   return withReader(task, connection, async (client) =>
     plan(folder, await readHistory(client, options.schema ?? migrationSchema), options),
@@ -123,43 +112,37 @@ function plan(
   folder: MigrationFolder,
   history: History,
   { to, allowOutOfOrder }: Pick<MigrateOptions, 'to' | 'allowOutOfOrder'>,
-): MigrationPlan {
+): ReadyPlan {
   const planned = planMigrations(folder, history, { to, allowOutOfOrder });
   // All of them before the first runs: half a run is worse than none.
-  planned.pending.forEach(checkMigration);
-  return planned;
+  return { ...planned, pending: planned.pending.map(checkMigration) };
 }
-
-type Run = Omit<RunRequest, 'folder'> & Required<Pick<RunRequest, 'lockRetry' | 'schema'>>;
 
 async function applyAll(
   task: Task,
   session: Session,
-  { pending, later, current }: MigrationPlan,
+  { pending, later, current }: ReadyPlan,
   history: History,
-  { toolVersion, lockRetry, schema, restorePoint }: Run,
+  request: RunRequest & Required<Pick<RunRequest, 'lockRetry' | 'schema'>>,
 ): Promise<MigrationResult> {
   if (pending.length === 0) return { applied: [], pending: later.map(briefly), current, restorePoint: null };
-  const point = await restorePoint?.();
-  const run = await recordRun(session.client, schema, { what: 'migrate', restorePoint: point, toolVersion });
-  const applied: MigrationResult['applied'] = [];
-  for (const file of pending) {
-    const table = isRepeatable(file.version) ? 'repeatables' : 'migrations';
-    const job = {
-      ...file,
-      direction: 'up' as const,
-      record: recordSql({ file, schema, toolVersion, run }, table),
-      noted: history.statements.filter(({ version, direction }) => version === file.version && direction === 'up'),
-    };
-    try {
-      applied.push({ ...briefly(file), seconds: await applyFile(task, session, job, { schema, run, lockRetry }) });
-    } catch (error) {
-      throw error instanceof AppError ? error.with({ applied, restorePoint: point ?? null }) : error;
-    }
-  }
+  const { schema, lockRetry } = request;
+  const { done: applied, restorePoint } = await runFiles(
+    task,
+    session,
+    pending,
+    {
+      direction: 'up',
+      schema,
+      lockRetry,
+      statements: history.statements,
+      record: (file, by) => recordSql({ file, ...by }, isRepeatable(file.version) ? 'repeatables' : 'migrations'),
+    },
+    request,
+  );
   await tellInvalid(task, session.client);
   const now = newest([...history.applied, ...applied.filter(({ version }) => !isRepeatable(version))]);
-  return { applied, pending: later.map(briefly), current: now, restorePoint: point ?? null };
+  return { applied, pending: later.map(briefly), current: now, restorePoint };
 }
 
 /** A failed concurrent build says nothing afterwards: the index is there, costs every write, and no query uses it. */

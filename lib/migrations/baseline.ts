@@ -2,15 +2,18 @@ import { AppError } from '../errors.ts';
 import { identifier, type Client } from '../postgres/sql.ts';
 import type { Task } from '../task.ts';
 import { compareVersions, type MigrationFile, readMigrations } from './files.ts';
-import { ensureHistory, migrationSchema, readHistory, recordRun, recordSql } from './history.ts';
+import { ensureHistory, migrationSchema, openHistory, readHistory, recordSql } from './history.ts';
 import { withMigrationLock } from './lock.ts';
 import { defaultLockRetry } from './retry.ts';
+import { beginRun, endRun } from './runs.ts';
 import { type MigrationConnection, withReader, withSession } from './session.ts';
 
 export interface BaselineOptions {
   folder: string;
   lockTimeoutMs: number;
   toolVersion: string;
+  /** The person who gave the command, where one is known. */
+  caller?: string;
   dryRun: boolean;
   /** Takes every file up to this version for applied; without it the history of another tool says which are. */
   to?: string;
@@ -44,6 +47,7 @@ export async function baseline(
   connection: MigrationConnection,
   options: BaselineOptions,
 ): Promise<BaselineResult> {
+  const { caller, toolVersion } = options;
   const files = readMigrations(options.folder);
   if (options.dryRun) {
     return withReader(task, connection, async (client) => {
@@ -55,10 +59,9 @@ export async function baseline(
   return withSession(task, connection, defaultLockRetry, async ({ client }) =>
     withMigrationLock(task, client, options.lockTimeoutMs, async () => {
       const { from, chosen } = await choose(client, files, options.to);
-      await ensureHistory(client);
-      const { applied } = await readHistory(client);
+      const { applied } = await openHistory(client, migrationSchema);
       const recorded = unrecorded(chosen, applied);
-      if (recorded.length > 0) await record(client, recorded, { from, toolVersion: options.toolVersion });
+      if (recorded.length > 0) await record(client, recorded, { from, caller, toolVersion });
       return { from, recorded: recorded.map(briefly) };
     }),
   );
@@ -67,13 +70,16 @@ export async function baseline(
 async function record(
   client: Client,
   files: MigrationFile[],
-  { from, toolVersion }: { from: string | null; toolVersion: string },
+  { from, caller, toolVersion }: { from: string | null; caller: string | undefined; toolVersion: string },
 ): Promise<void> {
   await client.query('BEGIN');
   const what = from === null ? 'baseline' : `baseline from ${from}`;
-  const run = await recordRun(client, migrationSchema, { what, restorePoint: undefined, toolVersion });
+  const begin = { what, caller, restorePoint: undefined, toolVersion };
+  const run = await beginRun(client, migrationSchema, begin);
   const rows = files.map((file) => recordSql({ file, schema: migrationSchema, toolVersion, run }, 'migrations'));
-  await client.query([...rows, 'COMMIT'].join(';\n'));
+  await client.query(rows.join(';\n'));
+  await endRun(client, migrationSchema, run, { files: files.map(({ file }) => file) });
+  await client.query('COMMIT');
 }
 
 interface Chosen {

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts';
-import { runsStepwise } from './job.ts';
-import { beginsTransaction, commitsTransaction, outgoing } from './outgoing.ts';
+import { type Reading, readScript } from './job.ts';
+import { beginsTransaction, commitsTransaction } from './outgoing.ts';
 import { locate, quoteLine } from './place.ts';
 import { copiesFromStdin, type Statement } from './scan.ts';
 import type { Script } from './sections.ts';
@@ -8,21 +8,25 @@ import type { Script } from './sections.ts';
 /** A file that is about to run. */
 export type Checked = Script & { version: string; file: string };
 
+/** One that may. */
+export type Ready = Checked & Reading;
+
 /**
- * Refuses, before anything runs, what cannot go to the server as it is.
+ * Reads a file, and refuses, before anything runs, what cannot go to the server as it is.
  * @throws MIGRATION_FAILED with file, line and column
  */
-export function checkMigration(file: Checked): void {
+export function checkMigration<T extends Checked>(file: T): T & Reading {
   const badAt = file.sql.search(/[\0\uFFFD]/);
   if (badAt !== -1) {
     // Decoding has put U+FFFD where bytes were no UTF-8: sent on, it would change the client's data in silence.
     throw refusal(file, badAt, 'the file is not UTF-8 text', 'save it as UTF-8 (file -i FILE tells what it is)');
   }
-  const stepwise = runsStepwise(file);
-  for (const statement of outgoing(file.sql, { unwrap: !stepwise }).statements) {
+  const reading = readScript(file);
+  for (const statement of reading.out.statements) {
     checkStatement(file, statement);
-    if (!stepwise) checkTransaction(file, statement);
+    if (!reading.stepwise) checkTransaction(file, statement);
   }
+  return { ...file, ...reading };
 }
 
 /** What stands at a place of a file and must not. */

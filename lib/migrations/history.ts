@@ -1,4 +1,5 @@
 import { identifier, literal, type Client } from '../postgres/sql.ts';
+import { createRuns } from './runs.ts';
 
 /** A row of `migrations`: one file that was applied to this database. */
 export interface AppliedMigration {
@@ -50,14 +51,6 @@ const create = (schema: string): string => `
   );
   ALTER TABLE ${schema}.migrations ADD COLUMN IF NOT EXISTS run bigint;
   CREATE TABLE IF NOT EXISTS ${schema}.repeatables (LIKE ${schema}.migrations INCLUDING ALL);
-  CREATE TABLE IF NOT EXISTS ${schema}.runs (
-    run bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    what text NOT NULL,
-    restore_point text,
-    started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    tool_version text NOT NULL,
-    started_by text NOT NULL DEFAULT session_user
-  );
   CREATE TABLE IF NOT EXISTS ${schema}.statements (
     version text NOT NULL,
     direction text NOT NULL,
@@ -70,50 +63,55 @@ const create = (schema: string): string => `
   );
   COMMENT ON TABLE ${schema}.migrations IS 'what pg-manage has applied to this database';
   COMMENT ON TABLE ${schema}.repeatables IS 'the R__ files, as pg-manage has last applied them';
-  COMMENT ON TABLE ${schema}.runs IS 'what pg-manage has begun here, and the restore point it made before';
-  COMMENT ON TABLE ${schema}.statements IS 'how far pg-manage has come with a file that cannot run in one transaction'`;
+  COMMENT ON TABLE ${schema}.statements IS 'how far pg-manage has come with a file that cannot run in one transaction';
+  ${createRuns(schema)}`;
 
 const tables = ['migrations', 'repeatables', 'statements'] as const;
+
+/** What of a schema there is: its tables, and the columns of each. */
+type Present = Map<string, string[]>;
 
 /**
  * Makes the history where there is none. Only ever called under the migration lock: IF NOT EXISTS alone is not safe against
  * a second migrator (23505 on pg_namespace or pg_type, 42P07; svix-webhooks#2633, rocicorp/mono#2191).
  */
 export async function ensureHistory(client: Client, schema = migrationSchema): Promise<void> {
-  // Not left to IF NOT EXISTS, which asks for the right to create even where nothing is to be created.
-  const found = await presentTables(client, schema);
-  if (!tables.every((table) => found.has(table))) await client.query(create(identifier(schema)));
+  await ensure(client, schema, await presentTables(client, schema));
+}
+
+/** Makes the history where there is none, and says what was applied. Only ever called under the migration lock. */
+export async function openHistory(client: Client, schema: string): Promise<History> {
+  const present = await presentTables(client, schema);
+  const made = await ensure(client, schema, present);
+  return made ? readHistory(client, schema) : readTables(client, schema, present);
 }
 
 /** What was applied, or nothing where there is no history; makes none. */
 export async function readHistory(client: Client, schema = migrationSchema): Promise<History> {
-  const found = await presentTables(client, schema);
-  const rowsOf = async <T>(table: (typeof tables)[number], columns: string): Promise<T[]> => {
-    if (!found.has(table)) return [];
-    const { rows } = await client.query(`SELECT ${columns} FROM ${identifier(schema)}.${table} ORDER BY 1, 2, 3`);
-    return rows as T[];
-  };
-  return {
-    applied: (await rowsOf<AppliedRow>('migrations', appliedColumns)).map(toApplied),
-    repeatable: (await rowsOf<AppliedRow>('repeatables', appliedColumns)).map(toApplied),
-    statements: await rowsOf(
-      'statements',
-      'version, direction, statement, checksum, state, indexes::text[] AS indexes',
-    ),
-  };
+  return readTables(client, schema, await presentTables(client, schema));
 }
 
-/** Notes a run before it begins, and gives its number. */
-export async function recordRun(
-  client: Client,
-  schema: string,
-  run: { what: string; restorePoint: string | undefined; toolVersion: string },
-): Promise<string> {
-  const { rows } = await client.query<{ run: string }>(
-    `INSERT INTO ${identifier(schema)}.runs (what, restore_point, tool_version) VALUES ($1, $2, $3) RETURNING run`,
-    [run.what, run.restorePoint ?? null, run.toolVersion],
-  );
-  return rows[0]?.run ?? '';
+/** True where something was missing. */
+async function ensure(client: Client, schema: string, present: Present): Promise<boolean> {
+  // Not left to IF NOT EXISTS, which asks for the right to create even where nothing is to be created.
+  if (tables.every((table) => present.has(table)) && present.get('runs')?.includes('ended_at')) return false;
+  await client.query(create(identifier(schema)));
+  return true;
+}
+
+async function readTables(client: Client, schema: string, present: Present): Promise<History> {
+  const columnsOf = { migrations: appliedColumns, repeatables: appliedColumns, statements: statementColumns };
+  const found = tables.filter((table) => present.has(table));
+  const select = found.map((table) => `SELECT ${columnsOf[table]} FROM ${identifier(schema)}.${table} ORDER BY 1, 2, 3`);
+  // One round trip; the driver gives a list where there were several statements.
+  const results: unknown = found.length === 0 ? [] : await client.query(select.join(';\n'));
+  const lists = (Array.isArray(results) ? results : [results]) as { rows: unknown[] }[];
+  const rowsOf = <T>(table: (typeof tables)[number]): T[] => (lists[found.indexOf(table)]?.rows ?? []) as T[];
+  return {
+    applied: rowsOf<AppliedRow>('migrations').map(toApplied),
+    repeatable: rowsOf<AppliedRow>('repeatables').map(toApplied),
+    statements: rowsOf('statements'),
+  };
 }
 
 /** A file to record, and by what. */
@@ -146,15 +144,20 @@ interface AppliedRow extends Omit<AppliedMigration, 'appliedAt'> {
 }
 
 const appliedColumns = 'version, name, file, checksum, applied_at AS "appliedAt", seconds';
+const statementColumns = 'version, direction, statement, checksum, state, indexes::text[] AS indexes';
 
 function toApplied(row: AppliedRow): AppliedMigration {
   return { ...row, appliedAt: row.appliedAt.toISOString() };
 }
 
-async function presentTables(client: Client, schema: string): Promise<Set<string>> {
-  const { rows } = await client.query<{ name: string }>(
-    'SELECT tablename AS name FROM pg_catalog.pg_tables WHERE schemaname = $1',
+/** The tables of a schema, with the names of their columns. */
+export async function presentTables(client: Client, schema: string): Promise<Present> {
+  const { rows } = await client.query<{ name: string; columns: string[] }>(
+    `SELECT c.relname AS name, pg_catalog.array_agg(a.attname::text) AS columns
+     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE n.nspname = $1 AND c.relkind = 'r' GROUP BY 1`,
     [schema],
   );
-  return new Set(rows.map(({ name }) => name));
+  return new Map(rows.map(({ name, columns }) => [name, columns]));
 }

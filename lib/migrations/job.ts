@@ -1,11 +1,19 @@
 import type { Direction, StatementRecord } from './history.ts';
-import { outgoing } from './outgoing.ts';
+import { outgoing, type Outgoing } from './outgoing.ts';
 import type { LockRetry } from './retry.ts';
+import { scanStatements } from './scan.ts';
 import type { Script } from './sections.ts';
 import { runsAlone } from './transactional.ts';
 
+/** A script as it is understood. */
+export interface Reading {
+  /** It wants no transaction, or holds a statement that the server refuses in one. */
+  stepwise: boolean;
+  out: Outgoing;
+}
+
 /** A file to run, in one direction, and what makes it known. */
-export interface Job extends Script {
+export interface Job extends Script, Reading {
   version: string;
   file: string;
   direction: Direction;
@@ -22,9 +30,11 @@ export interface RunOptions {
   lockRetry: LockRetry;
 }
 
-/** True for a file that says that it wants no transaction, or holds a statement that the server refuses in one. */
-export function runsStepwise({ sql, transaction }: Script): boolean {
-  return !transaction || outgoing(sql, { unwrap: false }).statements.some(runsAlone);
+/** Reads a script, once for all that is done with it. */
+export function readScript({ sql, transaction }: Script): Reading {
+  const statements = scanStatements(sql);
+  const stepwise = !transaction || statements.some(runsAlone);
+  return { stepwise, out: outgoing(sql, { unwrap: !stepwise }, statements) };
 }
 
 /** What the session is called while it runs a file; the server keeps 63 bytes of it. */

@@ -23,9 +23,9 @@ interface Cut {
 /**
  * Takes the data out and, where the whole file is to run in a transaction of ours, a BEGIN and COMMIT that stand around all
  * the rest.
+ * @param all its statements, where they are known
  */
-export function outgoing(sql: string, { unwrap }: { unwrap: boolean }): Outgoing {
-  const all = scanStatements(sql);
+export function outgoing(sql: string, { unwrap }: { unwrap: boolean }, all = scanStatements(sql)): Outgoing {
   const wrapped = unwrap && isWrapped(all);
   const { text, cuts } = cut(wrapped ? blank(sql, [all[0], all.at(-1)]) : sql, all);
   return { text, cuts, statements: wrapped ? all.slice(1, -1) : all };

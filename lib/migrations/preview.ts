@@ -1,8 +1,8 @@
 import { loadGrammar, SyntaxRefused, type Grammar } from '../postgres/grammar.ts';
 import type { MigrationFile } from './files.ts';
-import { runsStepwise } from './job.ts';
+import type { Reading } from './job.ts';
 import { locksOf, type TakenLock } from './lock-modes.ts';
-import { offsetInFile, outgoing, type Outgoing } from './outgoing.ts';
+import { offsetInFile, type Outgoing } from './outgoing.ts';
 import { locate } from './place.ts';
 import { scanStatements } from './scan.ts';
 
@@ -17,17 +17,16 @@ export interface Preview {
 }
 
 /** Reads files by PostgreSQL's own grammar, and says of each statement which locks it takes. Touches no server. */
-export async function previewMigrations(files: MigrationFile[]): Promise<Preview[]> {
+export async function previewMigrations(files: (MigrationFile & Reading)[]): Promise<Preview[]> {
   const grammar = await loadGrammar();
   return files.map((file) => {
-    const transaction = !runsStepwise(file);
-    const out = outgoing(file.sql, { unwrap: transaction });
+    const { stepwise, out } = file;
     const statements = statementsOf(out, grammar).map(({ start, sql, locks }) => ({
       line: locate(file.sql, offsetInFile(out, start)).line,
       sql,
       locks,
     }));
-    return { version: file.version, name: file.name, file: file.file, transaction, statements };
+    return { version: file.version, name: file.name, file: file.file, transaction: !stepwise, statements };
   });
 }
 

@@ -1,20 +1,20 @@
 import { AppError } from '../errors.ts';
 import type { Task } from '../task.ts';
-import { applyFile } from './apply-file.ts';
-import type { RunRequest } from './apply.ts';
 import { checkMigration } from './check.ts';
 import { compareVersions, type MigrationFolder, readDown, readMigrationFolder } from './files.ts';
 import {
   type AppliedMigration,
+  ensureHistory,
   type History,
   migrationSchema,
   readHistory,
-  recordRun,
   unrecordSql,
 } from './history.ts';
+import type { Reading } from './job.ts';
 import { withMigrationLock } from './lock.ts';
 import { newest } from './plan.ts';
 import { defaultLockRetry } from './retry.ts';
+import { runFiles, type RunRequest } from './run-files.ts';
 import type { Script } from './sections.ts';
 import { type MigrationConnection, withReader, withSession } from './session.ts';
 
@@ -22,6 +22,8 @@ import { type MigrationConnection, withReader, withSession } from './session.ts'
 export type RollbackTarget = { steps: number } | { to: string } | { from: string };
 
 export interface RollbackOptions extends RunRequest {
+  /** Holds the files; an absolute path. */
+  folder: string;
   target: RollbackTarget;
   dryRun?: boolean;
 }
@@ -54,7 +56,7 @@ export async function rollback(
   options: RollbackOptions,
 ): Promise<RollbackResult> {
   const folder = readMigrationFolder(options.folder);
-  const { lockRetry = defaultLockRetry, schema = migrationSchema, toolVersion } = options;
+  const { lockRetry = defaultLockRetry, schema = migrationSchema } = options;
   if (options.dryRun) {
     const history = await withReader(task, connection, async (client) => readHistory(client, schema));
     const pending = planRollback(folder, history, options.target).map(briefly);
@@ -64,25 +66,23 @@ export async function rollback(
     withMigrationLock(task, session.client, options.lockTimeoutMs, async () => {
       const history = await readHistory(session.client, schema);
       const undos = planRollback(folder, history, options.target);
-      const undone: RollbackResult['undone'] = [];
-      if (undos.length === 0) return { undone, pending: [], current: newest(history.applied), restorePoint: null };
-      const restorePoint = (await options.restorePoint?.()) ?? null;
-      const run = await recordRun(session.client, schema, {
-        what: 'migrate-rollback',
-        restorePoint: restorePoint ?? undefined,
-        toolVersion,
-      });
-      for (const undo of undos) {
-        const noted = history.statements.filter(
-          ({ version, direction }) => version === undo.version && direction === 'down',
-        );
-        const job = { ...undo, direction: 'down' as const, record: unrecordSql(schema, undo.version), noted };
-        try {
-          undone.push({ ...briefly(undo), seconds: await applyFile(task, session, job, { schema, run, lockRetry }) });
-        } catch (error) {
-          throw error instanceof AppError ? error.with({ undone, restorePoint }) : error;
-        }
+      if (undos.length === 0) {
+        return { undone: [], pending: [], current: newest(history.applied), restorePoint: null };
       }
+      await ensureHistory(session.client, schema); // of an earlier version, it may lack something
+      const { done: undone, restorePoint } = await runFiles(
+        task,
+        session,
+        undos,
+        {
+          direction: 'down',
+          schema,
+          lockRetry,
+          statements: history.statements,
+          record: ({ version }) => unrecordSql(schema, version),
+        },
+        { what: 'migrate-rollback', ...options },
+      );
       const gone = new Set(undos.map(({ version }) => version));
       const left = history.applied.filter(({ version }) => !gone.has(version));
       return { undone, pending: [], current: newest(left), restorePoint };
@@ -94,7 +94,7 @@ export async function rollback(
  * What to undo, the newest first, each with what undoes it.
  * @throws MIGRATION_NO_DOWN, MIGRATIONS_NOT_FOUND, USAGE; MIGRATION_FAILED for a text that cannot run
  */
-export function planRollback(folder: MigrationFolder, { applied }: History, target: RollbackTarget): Undo[] {
+export function planRollback(folder: MigrationFolder, { applied }: History, target: RollbackTarget): (Undo & Reading)[] {
   const newestFirst = applied.toSorted((a, b) => compareVersions(b.version, a.version));
   const chosen = choose(newestFirst, target);
   const found = chosen.map((record) => ({ record, undo: readDown(folder, record.version) }));
@@ -111,8 +111,7 @@ export function planRollback(folder: MigrationFolder, { applied }: History, targ
     // The row in the history bears the version as it was written when it was applied.
     undo === undefined ? [] : [{ ...undo, version, name }],
   );
-  undos.forEach(checkMigration);
-  return undos;
+  return undos.map(checkMigration);
 }
 
 function choose(newestFirst: AppliedMigration[], target: RollbackTarget): AppliedMigration[] {

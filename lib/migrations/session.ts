@@ -112,6 +112,13 @@ async function openSession(client: Client): Promise<Session> {
 export const resetSession = ['SET SESSION AUTHORIZATION DEFAULT', 'RESET ROLE', 'RESET ALL'];
 
 /**
+ * The commit of a file does not wait for the disk; that of its run, after the last, waits for all before it. A server that
+ * crashes in between loses the last files with their rows in the history, in the order in which they came: as if the run had
+ * ended sooner. (PostgreSQL's documentation, "Asynchronous Commit".)
+ */
+export const commitSoon = 'SET LOCAL synchronous_commit = off';
+
+/**
  * SQL that makes the session as good as new for the next file, and names it: what a file sets (search_path, a role, a
  * temporary table) must not reach the next one. DISCARD ALL without its end, which would free our advisory lock.
  */

@@ -38,7 +38,7 @@ export async function runSteps(
   job: Job,
   { schema, run, lockRetry }: RunOptions,
 ): Promise<void> {
-  const sent = { ...job, out: outgoing(job.sql, { unwrap: false }) };
+  const sent = job.stepwise ? job : { ...job, out: outgoing(job.sql, { unwrap: false }) };
   const work: Work = { task, session, sent, key: { schema, version: job.version, direction: job.direction } };
   const steps = await planOf(work);
   checkNoted(job, steps);
