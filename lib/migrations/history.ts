@@ -102,7 +102,9 @@ async function ensure(client: Client, schema: string, present: Present): Promise
 async function readTables(client: Client, schema: string, present: Present): Promise<History> {
   const columnsOf = { migrations: appliedColumns, repeatables: appliedColumns, statements: statementColumns };
   const found = tables.filter((table) => present.has(table));
-  const select = found.map((table) => `SELECT ${columnsOf[table]} FROM ${identifier(schema)}.${table} ORDER BY 1, 2, 3`);
+  const select = found.map(
+    (table) => `SELECT ${columnsOf[table]} FROM ${identifier(schema)}.${table} ORDER BY 1, 2, 3`,
+  );
   // One round trip; the driver gives a list where there were several statements.
   const results: unknown = found.length === 0 ? [] : await client.query(select.join(';\n'));
   const lists = (Array.isArray(results) ? results : [results]) as { rows: unknown[] }[];

@@ -94,7 +94,11 @@ export async function rollback(
  * What to undo, the newest first, each with what undoes it.
  * @throws MIGRATION_NO_DOWN, MIGRATIONS_NOT_FOUND, USAGE; MIGRATION_FAILED for a text that cannot run
  */
-export function planRollback(folder: MigrationFolder, { applied }: History, target: RollbackTarget): (Undo & Reading)[] {
+export function planRollback(
+  folder: MigrationFolder,
+  { applied }: History,
+  target: RollbackTarget,
+): (Undo & Reading)[] {
   const newestFirst = applied.toSorted((a, b) => compareVersions(b.version, a.version));
   const chosen = choose(newestFirst, target);
   const found = chosen.map((record) => ({ record, undo: readDown(folder, record.version) }));
