@@ -1,6 +1,11 @@
 import { type Clients, describeIdle, type IdleSession } from '../diagnosis/connections.ts';
 import { humanAge } from '../diagnosis/finding.ts';
+import { nowMs } from '../host/clock.ts';
 import type { ObservedPooler } from '../pooler/observe.ts';
+import type { Scheduled } from '../schedule/known.ts';
+import { humanBytes } from '../tuning/sizes.ts';
+import { moment } from './shared.ts';
+import type { Activity, Disk } from './status-facts.ts';
 
 /** What status tells of a server's sessions; null where it was not asked. */
 export interface Sessions {
@@ -29,6 +34,26 @@ export function connectionLines({ connections, clients, idleInTransaction }: Ses
 function sessionsLine({ user, application, state, count, oldestSeconds }: Clients): string {
   const who = application === '' ? user : `${user} (${application})`;
   return `${count} ${state} of ${who}, up to ${humanAge(oldestSeconds * 1000)}`;
+}
+
+export function activityLine({ startedAt, transactionsPerSecond, cacheHitRatio }: Activity): string {
+  const since = `since ${moment(startedAt)} (${humanAge(nowMs() - Date.parse(startedAt))})`;
+  const rate = transactionsPerSecond === null ? [] : [`${transactionsPerSecond.toFixed(1)} transactions/s`];
+  const hits = cacheHitRatio === null ? [] : [`${(cacheHitRatio * 100).toFixed(1)} % of blocks from memory`];
+  return [since, [...rate, ...hits].join(', ')].filter((line) => line !== '').join('\n');
+}
+
+export function diskLine({ dataBytes, walBytes, archiveBytes, backupsBytes, freeBytes }: Disk): string {
+  const sizes = [`data ${humanBytes(dataBytes)}`, `WAL ${humanBytes(walBytes)}`, `archive ${humanBytes(archiveBytes)}`];
+  return `${sizes.join(', ')}, backups ${humanBytes(backupsBytes)}\n${humanBytes(freeBytes)} free`;
+}
+
+/** What cron or systemd do to it. */
+export function scheduledLine({ jobs, autostart }: Scheduled): string {
+  const known = jobs.map(
+    ({ name, lastBegunAt }) => `${name}, ${lastBegunAt ? `last ${moment(lastBegunAt)}` : 'not run yet'}`,
+  );
+  return [...known, ...(autostart ? ['comes back with the machine'] : [])].join('\n') || 'nothing';
 }
 
 export function poolerLine({ port, state, mode, load }: ObservedPooler): string {

@@ -10,15 +10,18 @@ import { linkTarget } from '../host/links.ts';
 import { asSuperuser } from '../instances/connection.ts';
 import { instancePaths } from '../instances/places.ts';
 import { type InstanceRecord, readRecord } from '../instances/record.ts';
+import { stoppingMessage } from '../instances/state.ts';
 import { type Summary, summarize } from '../instances/summary.ts';
 import { notDurable } from '../instances/own-settings.ts';
 import { type ObservedPooler, observePooler } from '../pooler/observe.ts';
+import { type Scheduled, scheduledFor } from '../schedule/known.ts';
 import { withClient } from '../postgres/sql.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { type Context, instanceAction, type Text } from './action.ts';
 import { protectionLines } from './protection-text.ts';
 import { moment } from './shared.ts';
-import { connectionLines, poolerLine, type Sessions } from './status-text.ts';
+import { type Activity, askActivity, type Disk, observeDisk } from './status-facts.ts';
+import { activityLine, connectionLines, diskLine, poolerLine, scheduledLine, type Sessions } from './status-text.ts';
 
 interface Memory {
   committedBytes: number | null;
@@ -27,7 +30,7 @@ interface Memory {
 }
 
 /** What a running server says of its sessions and its archiving, or why it says nothing. */
-type Asked = (ConnectionFacts & { archiver: ArchiverWords | undefined }) | string;
+type Asked = (ConnectionFacts & { archiver: ArchiverWords | undefined; activity: Activity }) | string;
 
 export const status = instanceAction({
   name: 'status',
@@ -49,7 +52,9 @@ export const status = instanceAction({
     const sound = seen.state === 'broken' ? undefined : record;
     const asked = seen.state === 'running' && record ? await ask(context, record) : undefined;
     // A server that is there and does not answer is no running one.
-    const summary: Summary = typeof asked === 'string' ? { ...seen, state: 'starting', message: asked } : seen;
+    const stopping = seen.message === stoppingMessage;
+    const summary: Summary =
+      typeof asked === 'string' && !stopping ? { ...seen, state: 'starting', message: asked } : seen;
     const facts = typeof asked === 'object' ? asked : undefined;
     const pooler = record ? await observePooler(context.places, record, seen.state, context.task.signal) : null;
     for (const { code, severity, cause, remedy } of [
@@ -65,6 +70,7 @@ export const status = instanceAction({
         max: facts?.max ?? record?.maxConnections ?? null,
         reserved: facts?.reserved ?? null,
       },
+      activity: facts?.activity ?? null,
       clients: facts?.clients ?? [],
       idleInTransaction: facts?.idle ?? [],
       pooler,
@@ -73,16 +79,18 @@ export const status = instanceAction({
         stressBytes: record?.stressBytes ?? null,
         overcommit: record?.overcommit ?? false,
       },
+      disk: sound === undefined || context.several ? null : observeDisk(context.places, sound),
       /** The settings by which a crash may lose data. */
       notDurable: sound === undefined ? [] : notDurable(instancePaths(context.places, sound.name)),
       archive: sound === undefined ? null : observeArchiving(context.places, sound, facts?.archiver),
       ...lastBackups(context.places, name),
       protection: observeProtection(context.places, name, record),
+      scheduled: scheduledFor(context.places, name),
     };
     return {
       data,
       text: [page(data)],
-      exitCode: summary.state === 'running' ? exitStatus.done : exitStatus.notRunning,
+      exitCode: summary.state === 'running' && !stopping ? exitStatus.done : exitStatus.notRunning,
     };
   },
 });
@@ -103,13 +111,16 @@ const patienceMs = 2000;
  * Who is connected; asked over the socket as the superuser, for whom slots are kept when clients have taken all others.
  * @returns why there is no answer, where there is none
  */
-async function ask({ places, task }: Context, record: InstanceRecord): Promise<Asked> {
+async function ask({ places, task, several, live }: Context, record: InstanceRecord): Promise<Asked> {
   const { name, pooler } = record;
   const address = asSuperuser(instancePaths(places, name), record);
   try {
     return await withClient({ ...address, signal: task.signal, timeoutMs: patienceMs }, async (client) => {
       const archiver = await askArchiver(client);
-      return { name, address, hasPooler: pooler !== undefined, ...(await askConnections(client)), archiver };
+      const connections = await askConnections(client);
+      // Somebody who looks at one at a terminal has the second that a rate takes; scripts and lists have not.
+      const activity = await askActivity(client, live.draw !== undefined && !several, task.signal);
+      return { name, address, hasPooler: pooler !== undefined, ...connections, archiver, activity };
     });
   } catch (error) {
     task.signal.throwIfAborted();
@@ -123,6 +134,9 @@ function page(
       pooler: ObservedPooler | null;
       memory: Memory;
       notDurable: string[];
+      activity: Activity | null;
+      disk: Disk | null;
+      scheduled: Scheduled;
       archive: Archiving | null;
       protection: Protection;
     } & ReturnType<typeof lastBackups>,
@@ -135,9 +149,11 @@ function page(
     ['port', String(data.port ?? '-')],
     ['version', data.version === null ? '-' : `PostgreSQL ${data.version}`],
     ['template', data.template ?? '-'],
+    ...(data.activity === null ? [] : [['up', activityLine(data.activity)] as [string, string]]),
     ['connections', connectionLines(data)],
     ...(data.pooler === null ? [] : [['pooler', poolerLine(data.pooler)] as [string, string]]),
     ['memory', memoryLine(memory)],
+    ...(data.disk === null ? [] : [['disk', diskLine(data.disk)] as [string, string]]),
     ...(data.notDurable.length === 0
       ? []
       : [['durability', `given up: ${data.notDurable.join(', ')} off; a crash may lose the data`] as [string, string]]),
@@ -146,10 +162,11 @@ function page(
     [
       'last verified',
       lastVerifiedBackup
-        ? `${lastVerifiedBackup.id}, at ${moment(lastVerifiedBackup.verifiedAt)}, restores in ${lastVerifiedBackup.restoreSeconds?.toFixed(1)} s${safeAfter(lastVerifiedBackup)}`
+        ? `${lastVerifiedBackup.id}, at ${moment(lastVerifiedBackup.verifiedAt)}\nrestores in ${lastVerifiedBackup.restoreSeconds?.toFixed(1)} s${safeAfter(lastVerifiedBackup)}`
         : 'none: no backup has been proven yet',
     ],
     ...protectionLines(data.protection),
+    ['scheduled', scheduledLine(data.scheduled)],
     ['data', dataLine(data.dataDirectory)],
   ];
   return { fields };

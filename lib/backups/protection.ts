@@ -105,7 +105,7 @@ function whyDue({ backups, restoredAt }: ProtectionFacts, { state, gaps }: Point
   if (state === 'broken') return `WAL is missing (${gaps[0]}): what comes after it needs a new backup`;
   if (newest === undefined) return 'there is none yet';
   if (restoredAt !== undefined && newest.finishedAt < restoredAt) {
-    return `the data was replaced by a restore at ${restoredAt}, and the backups are of the data before it`;
+    return `the data was replaced by a restore at ${restoredAt.slice(0, 19).replace('T', ' ')} UTC, and the backups are of the data before it`;
   }
   return null;
 }

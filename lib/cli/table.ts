@@ -35,7 +35,8 @@ export function renderText(text: Text, paint: Paint, screen = Infinity): string[
   if ('fields' in text) {
     const width = Math.max(...text.fields.map(([name]) => name.length));
     return text.fields.flatMap(([name, value]) => {
-      const [first = '', ...rest] = value.split('\n');
+      const room = Math.max(narrowest, screen - width - 2);
+      const [first = '', ...rest] = value.split('\n').flatMap((line) => wrap(line, room));
       return [
         `${paint.dim(name.padEnd(width))}  ${state(first, paint)}`,
         ...rest.map((line) => `${' '.repeat(width)}  ${line}`),

@@ -21,6 +21,9 @@ export interface Observed {
   postmaster?: PostmasterFile;
 }
 
+/** Why a server that runs takes nobody in; the contract has no state of its own for it. */
+export const stoppingMessage = 'stopping: it takes no new connections, and ends when it has closed those it has';
+
 /** Looks at an instance's files and process. Asks no server anything, so it cannot hang. */
 export function observe(paths: InstancePaths, record: InstanceRecord): Observed {
   try {
@@ -50,7 +53,7 @@ function look(paths: InstancePaths, record: InstanceRecord): Observed {
   const postmaster = livePostmaster(paths.data);
   if (postmaster !== undefined) {
     if (postmaster.status === 'ready') return { state: 'running', postmaster };
-    if (postmaster.status === 'stopping') return { state: 'running', message: 'stopping', postmaster };
+    if (postmaster.status === 'stopping') return { state: 'running', message: stoppingMessage, postmaster };
     return { state: 'starting', postmaster };
   }
   return wasShutDown(paths.data)

@@ -7,6 +7,7 @@ import type { InstanceName } from '../instances/names.ts';
 import { readConfigured } from '../instances/own-settings.ts';
 import { instancePaths, type Places } from '../instances/places.ts';
 import { type InstanceRecord, readRecord } from '../instances/record.ts';
+import { stoppingMessage } from '../instances/state.ts';
 import { type Summary, summarize } from '../instances/summary.ts';
 import { livePostmaster } from '../postgres/postmaster.ts';
 import { sampleServer, type ServerSample } from './server-sample.ts';
@@ -69,7 +70,10 @@ export async function observeOne(looking: Looking, name: InstanceName): Promise<
   return {
     name,
     // A server that is there and does not answer is no running one; status says the same.
-    summary: asked.silence === undefined ? seen : { ...seen, state: 'starting', message: asked.silence },
+    summary:
+      asked.silence === undefined || seen.message === stoppingMessage
+        ? seen
+        : { ...seen, state: 'starting', message: asked.silence },
     record,
     takenMs: monotonicMs(),
     server: asked.server,

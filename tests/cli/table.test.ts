@@ -25,6 +25,14 @@ describe('a table', () => {
     ]);
   });
 
+  it('of names and values is folded below the values', () => {
+    expect(renderText({ fields: [['why', `${why}\nand more`]] }, plain, 40)).toEqual([
+      'why  what is left after the connections,',
+      '     at most a quarter',
+      '     and more',
+    ]);
+  });
+
   it('is left as it is where the last column would be too narrow to read', () => {
     expect(renderText({ head, rows: [['work_mem', '13MB', why]] }, plain, 30)).toHaveLength(2);
   });
