@@ -40,6 +40,8 @@ export const errorRegistry = {
   POOLER_FAILED: exitStatus.failed,
   POOLER_BUDGET: exitStatus.refused,
   NO_SERVICE_ACCOUNT: exitStatus.failed,
+  NOT_READY: exitStatus.failed,
+  INSTANCES_LEFT: exitStatus.failed,
   ROOT_UNREACHABLE: exitStatus.failed,
   PORT_IN_USE: exitStatus.failed,
   NO_FREE_PORT: exitStatus.refused,

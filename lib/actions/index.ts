@@ -141,6 +141,16 @@ export const actions = {
     'end the alarm that damage has raised',
     async () => (await import('./clear-alarm.ts')).clearAlarm,
   ),
+  install: entry(
+    'host',
+    'make this machine ready, and say what it lacks',
+    async () => (await import('./install.ts')).install,
+  ),
+  uninstall: entry(
+    'host',
+    'take away what install has made, and all units',
+    async () => (await import('./uninstall.ts')).uninstall,
+  ),
   budget: entry(
     'host',
     "this host's memory, and who may take how much of it",

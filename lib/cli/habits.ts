@@ -61,14 +61,20 @@ function own<T>(record: Readonly<Record<string, T>>, word: string): T | undefine
   return Object.hasOwn(record, word) ? record[word] : undefined;
 }
 
-/** The arguments in today's words: the old tool's help wrote `--force yes` for `--yes`, and `--yes yes` did the same. */
+/**
+ * The arguments in today's words: the old tool's help wrote `--force yes` for `--yes`, `--yes yes` did the same, and
+ * `--remove-data` was followed by yes or no.
+ */
 export function inTodaysWords(argv: readonly string[]): string[] {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length;
   const own = argv.slice(0, end);
   const words: string[] = [];
   for (const [index, word] of own.entries()) {
-    const answer = word === 'yes' && ['--force', '--yes', '-y'].includes(own[index - 1] ?? '');
-    if (!answer) words.push(word === '--force' && own[index + 1] === 'yes' ? '--yes' : word);
+    const [before, after] = [own[index - 1] ?? '', own[index + 1]];
+    const data = before === '--remove-data' && (word === 'yes' || word === 'no');
+    const answer = word === 'yes' && ['--force', '--yes', '-y'].includes(before);
+    if (data || answer || (word === '--remove-data' && after === 'no')) continue;
+    words.push(word === '--force' && after === 'yes' ? '--yes' : word);
   }
   return [...words, ...argv.slice(end)];
 }

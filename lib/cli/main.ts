@@ -18,7 +18,7 @@ import type { Output, ProgressView } from './reporter.ts';
 import { plainProgress, silentProgress } from './progress.ts';
 import { exitCodeOf, printError, reportJson, reportText } from './reporter.ts';
 import {
-  accountMade,
+  accountMade as accountMadeNow,
   type AccountNeed,
   parseShare,
   resolvePlaces,
@@ -85,7 +85,7 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
   const settings = resolveSettings(flags, environment, callerFolder, accountNeed(action, options, flags['dry-run']));
   const places = resolvePlaces(settings);
   if (changes && !flags['dry-run']) tellDefaultRoot(settings, places, view);
-  if (settings.runAs.origin === accountMade) tellAccount(settings, view);
+  if (settings.runAs.origin === accountMadeNow) tellAccount(settings, view);
   const selector = parsed.selector ?? defaultSelector(action, callerFolder);
   const question = selector === undefined ? undefined : action.confirm?.(selector, options);
   if (question !== undefined && !flags.yes && !flags['dry-run']) await prompt?.(question, selector ?? '');
@@ -100,7 +100,7 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
       {
         action,
         selector,
-        options: { ...options, ...describeSettings(action, settings, places) },
+        options: { ...options, ...(await handOver(action, settings, places)) },
         common: {
           ...commonOf(flags, settings, callerFolder),
           words: parsed.words,
@@ -127,10 +127,11 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
   }
 }
 
-/** Only what makes an instance makes the account for it; everything else that changes something must find it. */
+/** Only install, and what makes an instance, make the account for it; everything else that changes something must find it. */
 function accountNeed(action: Action, options: ParsedAction['options'], dryRun: boolean | undefined): AccountNeed {
   if (dryRun === true || !changesAnything(action, options)) return 'look';
-  return !isHostAction(action) && action.target !== 'existing' ? 'make' : 'have';
+  const makes = isHostAction(action) ? action.name === 'install' : action.target !== 'existing';
+  return makes ? 'make' : 'have';
 }
 
 function tellAccount({ runAs }: Settings, view: ProgressView): void {
@@ -155,9 +156,13 @@ function defaultJobs(changes: boolean): number {
   return changes ? 1 : 8;
 }
 
-/** `config` shows the settings; the rest of the program only knows what they come to. */
-function describeSettings(action: Action, settings: Settings, places: Places): object {
-  return action.name === 'config' ? { settings, places } : {};
+/** What only the command line knows, for the actions that tell of it; the rest of the program knows what settings come to. */
+async function handOver(action: Action, settings: Settings, places: Places): Promise<object> {
+  if (action.name === 'config') return { settings, places };
+  if (action.name !== 'install') return {};
+  const { shellFiles } = await import('./shell-files.ts');
+  const accountMade = settings.runAs.origin === accountMadeNow;
+  return { machine: { accountMade, files: await shellFiles(toolVersion()) } };
 }
 
 function commonOf(

@@ -61,7 +61,7 @@ export function resolveSettings(
 }
 
 export const accountMade = 'default, made now as there was none';
-const lookingOnly = 'default, made by the first create';
+const lookingOnly = 'default, made by install or the first create';
 
 /**
  * The account of the name that packages give it. Where there is none, only root can be about to do something for which one is

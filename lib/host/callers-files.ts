@@ -5,12 +5,15 @@ import {
   chownSync,
   constants,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { isMissing } from './files.ts';
@@ -108,4 +111,22 @@ export function writeSystemFile(path: string, text: string): void {
 /** Removes a file of the system's with the caller's own rights. */
 export function removeSystemFile(path: string): void {
   asCaller(() => rmSync(path, { force: true }));
+}
+
+/** Makes a folder of the system's, and those above it, with the caller's own rights; all may look into it. */
+export function ensureSystemFolder(path: string): void {
+  if (!existsSync(path)) asCaller(() => mkdirSync(path, { recursive: true, mode: 0o755 }));
+}
+
+/** Makes `path` a link to a file of the system's, with the caller's own rights. */
+export function linkSystemFile(target: string, path: string): void {
+  asCaller(() => symlinkSync(target, path));
+}
+
+export function isLinkTo(path: string, target: string): boolean {
+  try {
+    return readlinkSync(path) === target;
+  } catch {
+    return false;
+  }
 }

@@ -95,7 +95,8 @@ async function readCrontab(signal: AbortSignal): Promise<string> {
   try {
     return (await run('crontab', ['-l'], { signal, timeoutMs: limitMs })).stdout;
   } catch (error) {
-    if (error instanceof AppError && /no crontab for/.test(error.output ?? '')) return '';
+    // Who may have none (cron.deny) has none; writing one then fails in cron's own words.
+    if (error instanceof AppError && /no crontab for|not allowed to use/.test(error.output ?? '')) return '';
     throw error;
   }
 }

@@ -309,6 +309,21 @@ describe('kill -9 at every step of the journal', () => {
     expect(steps).toBeGreaterThanOrEqual(3);
   });
 
+  it('of uninstall', async () => {
+    const steps = await sweep({
+      recoverAt: 'odd',
+      prepare: async () => {
+        if ((await state('shop')) === undefined) await makeShop();
+      },
+      command: () => ['uninstall', '--remove-data', '--yes'],
+      intact: async () => {
+        if ((await state('shop')) !== undefined) await expectKept();
+      },
+      done: async () => expect(await state('shop')).toBeUndefined(),
+    });
+    expect(steps).toBeGreaterThanOrEqual(4);
+  });
+
   it('of a create with a pooler', async () => {
     const steps = await sweep({
       recoverAt: 'odd',

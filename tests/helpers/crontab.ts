@@ -21,7 +21,7 @@ export class Crontab {
   }
 
   /** For commands that are to find this crontab and no other. */
-  get env(): Record<string, string> {
+  get env(): { PATH: string } {
     return { PATH: `${this.bin}:${process.env['PATH']}` };
   }
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { processesOn } from '../../lib/host/processes.ts';
 import { poll } from '../../lib/host/wait.ts';
@@ -97,11 +97,29 @@ it('starts the servers without this program, should that be gone', async () => {
   expect(await states()).toEqual({ shelf: 'stopped', shop: 'running' });
 });
 
-it('what is started, restarted or restored is meant to run again, and autostart can be taken away', async () => {
+it('what is restarted is meant to run again, and autostart can be taken away', async () => {
   dataOf(await sandbox.manage(['restart', 'shelf', '--json']));
   expect(dataOf(await autostart('--show')).instances).toMatchObject([{ comesBack: true }, { comesBack: true }]);
   dataOf(await autostart('--remove', '--yes'));
   expect(crontab.text()).toBe(Crontab.others);
   expect(existsSync(folder())).toBe(false);
   expect(await states()).toEqual({ shelf: 'running', shop: 'running' });
+});
+
+it('uninstall refuses while there are instances; with --remove-data their data waits in quarantine, and backups stay', async () => {
+  const uninstall = async (...args: string[]): Promise<Finished> =>
+    await sandbox.manage(['uninstall', ...args, '--json'], { env: crontab.env });
+  dataOf(await autostart('--with', 'cron', '--yes'));
+  const refused = { error: { code: 'INSTANCES_LEFT', message: 'there are instances: shelf, shop' } };
+  expect((await uninstall('--yes')).json()).toMatchObject(refused);
+  expect((await uninstall('--remove-data', 'no', '--yes')).json()).toMatchObject(refused);
+  expect((await uninstall('--remove-data', 'yes')).json()).toMatchObject({ error: { code: 'CONFIRMATION_REQUIRED' } });
+  expect(await states()).toEqual({ shelf: 'running', shop: 'running' });
+
+  dataOf(await uninstall('--remove-data', 'yes', '--yes'));
+  expect(crontab.text()).toBe(Crontab.others);
+  expect(await states()).toEqual({});
+  expect(readdirSync(join(sandbox.root, '.pg-manage')).sort()).toEqual(['audit.jsonl', 'journal', 'quarantine']);
+  expect(readdirSync(join(sandbox.root, 'backups')).sort()).toEqual(['shelf', 'shop']);
+  expect(existsSync(sandbox.host)).toBe(false);
 });
