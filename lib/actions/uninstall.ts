@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { timestampId } from '../backups/take.ts';
+import { timestampId } from '../host/clock.ts';
 import { AppError } from '../errors.ts';
 import { exists, folderBytes, listFolder } from '../host/files.ts';
 import { ensureFolder, removeFile, removeFolder } from '../host/folders.ts';

@@ -41,7 +41,7 @@ beforeAll(async () => {
   const brought = ['pgbouncer', 'zstd'].map(
     (name) => `printf '#!/bin/sh\necho PgBouncer 1.25.0\n' >${bin}/${name}; chmod 755 ${bin}/${name}`,
   );
-  const script = `#!/bin/sh\necho "$(id -u):$(id -g) $DEBIAN_FRONTEND $RUNLEVEL $*" >>${bin}/calls\ncase $* in *install*) ${brought.join('; ')} ;; esac\n`;
+  const script = `#!/bin/sh\necho "$(id -u):$(id -G) $DEBIAN_FRONTEND $RUNLEVEL $*" >>${bin}/calls\ncase $* in *install*) ${brought.join('; ')} ;; esac\n`;
   writeFileSync(join(bin, 'apt-get'), script, { mode: 0o755 });
 });
 afterAll(async () => await sandbox.cleanup());
