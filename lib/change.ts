@@ -49,14 +49,13 @@ function locksOf({ lock }: Action, name: InstanceName | undefined, subject: Inst
 }
 
 function contextOf(
-  request: Request,
+  { common, places }: Request,
   services: Services,
   task: Task,
   journal: Journal,
   recovered: Recovered[],
 ): Context {
   const { leases } = services;
-  const { common, places } = request;
   return {
     ...common,
     places,
@@ -66,8 +65,6 @@ function contextOf(
     recovered,
     withHostLock: async (step) => await services.withHostLock(step),
     withInstanceLock: async (name, mode, step) => await services.withLocks([{ name, mode }], step),
-    performOn: async (action, name) =>
-      await change({ ...request, action, options: {} }, name, task, async (its) => await action.run(its, name, {})),
   };
 }
 

@@ -69,8 +69,6 @@ export interface Context extends Operation, Common {
   recovered: readonly Recovered[];
   /** Runs a step with the lock of an instance held. @throws LOCKED */
   withInstanceLock<T>(name: string, mode: 'shared' | 'exclusive', step: () => Promise<T>): Promise<T>;
-  /** Does another action on one instance as an operation of its own: with its locks, its journal and a line in the audit. */
-  performOn(action: InstanceAction, name: InstanceName): Promise<Outcome>;
 }
 
 /** What an action on the host is given beside: it may have other actions done. */

@@ -3,7 +3,7 @@ import { ensureFolder } from '../host/folders.ts';
 import { callersEnvironment, run } from '../host/programs.ts';
 import { instanceNames } from '../instances/record.ts';
 import { autostartInstalled } from '../schedule/autostart.ts';
-import { installed as scheduled } from '../schedule/install.ts';
+import { installedJobs } from '../schedule/install.ts';
 import { type Check, judgeSetup } from '../setup/checks.ts';
 import { observeSetup, type SetupFacts } from '../setup/facts.ts';
 import { noteMade } from '../setup/made.ts';
@@ -185,7 +185,7 @@ function fieldsOf(values: Record<string, string | undefined>): Fields {
 /** What a new machine wants to have done. */
 async function nextSteps({ places, task }: Context): Promise<string[]> {
   const none = instanceNames(places).length === 0;
-  const [started, jobs] = [await autostartInstalled(places, task.signal), await scheduled(places, task.signal)].map(
+  const [started, jobs] = [await autostartInstalled(places, task.signal), await installedJobs(places, task.signal)].map(
     ({ crontab, units }) => crontab.length + units.length > 0,
   );
   return [

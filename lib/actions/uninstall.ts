@@ -9,13 +9,12 @@ import { moveForGood } from '../host/for-good.ts';
 import { quoted } from '../diagnosis/finding.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { instanceNames } from '../instances/record.ts';
-import { recover, unfinishedOf } from '../recovery.ts';
 import { autostartInstalled, removeAutostart } from '../schedule/autostart.ts';
-import { installed as scheduled, uninstall as removeSchedule } from '../schedule/install.ts';
+import { installedJobs, uninstall as removeSchedule } from '../schedule/install.ts';
 import { readMade, type Made } from '../setup/made.ts';
 import { removeOurs } from '../setup/system-files.ts';
 import { humanBytes } from '../tuning/sizes.ts';
-import { type Context, hostAction, type InstanceAction, type Outcome } from './action.ts';
+import { type Context, hostAction, type Outcome } from './action.ts';
 import { destroy } from './destroy.ts';
 
 export const uninstall = hostAction({
@@ -50,9 +49,8 @@ export const uninstall = hostAction({
     dialogue.show([{ fields: planFields(plan) }]);
     await dialogue.confirm(`This takes pg-manage away from ${places.root}`, 'uninstall');
 
-    if (unfinishedOf(places, '').length > 0) await recover(context, '');
     // Operations of their own: killed between two, nothing of the first is undone.
-    for (const name of names) await context.performOn(destroy as InstanceAction, name);
+    for (const name of names) await context.act(destroy, name, {});
     const left = instanceNames(places);
     if (left.length > 0) throw instancesLeft(left);
     await removeAutostart(places, task.signal);
@@ -82,7 +80,8 @@ interface Removal {
 }
 
 async function planRemoval({ places, task }: Context, instances: InstanceName[], backups: boolean): Promise<Removal> {
-  const found = [await scheduled(places, task.signal), await autostartInstalled(places, task.signal)];
+  const jobs = await installedJobs(places, task.signal);
+  const found = [{ ...jobs, units: jobs.units.map(({ name }) => name) }, await autostartInstalled(places, task.signal)];
   const made = readMade(places);
   return {
     instances,
