@@ -1,4 +1,4 @@
-import { type Backup, backupFields, parseBackupId, readBackup } from '../backups/catalogue.ts';
+import { type Backup, backupFields, parseBackupId, readBackup, type Verification } from '../backups/catalogue.ts';
 import { type DumpType, dumpTypes } from '../backups/dumps/catalogue.ts';
 import { codecs, type Codec } from '../postgres/codecs.ts';
 import { withSlot } from '../backups/slots.ts';
@@ -72,14 +72,14 @@ export const backup = instanceAction({
       codec: given.compress as Codec | undefined,
       pinned: given.pin === true,
     };
-    const work = async (): Promise<Backup> => {
+    const work = async (): Promise<{ backup: Backup; found?: Verification }> => {
       // Killed after it was taken and before it was proven: only the proof is left to do.
       const earlier = hadFinished(context, 'backup') ? readBackup(context.places, record.name, id) : undefined;
       const taken = earlier ?? (await takeBackup(context, installation, record, options));
-      return verify ? await verifyBackup(context, installation, taken, how) : taken;
+      return verify ? await verifyBackup(context, installation, taken, how) : { backup: taken };
     };
-    const judged = await oneAtATime(context, record.name, work);
-    if (verify) assertProven(judged);
+    const { backup: judged, found } = await oneAtATime(context, record.name, work);
+    if (found !== undefined) assertProven({ backup: judged, found });
     return {
       data: backupFields(judged),
       text: [

@@ -1,6 +1,4 @@
-import { raiseAlarm } from '../backups/alarm.ts';
 import { type Backup, listBackups, type Verification } from '../backups/catalogue.ts';
-import { damageIn, speaksAgainstBackup } from '../backups/damage.ts';
 import { writeProof } from '../backups/proof.ts';
 import { requireRepositoryName } from '../backups/repository.ts';
 import { withSlot } from '../backups/slots.ts';
@@ -39,9 +37,7 @@ export const prove = instanceAction({
     const installation = await installationOf(context, backup.instance);
     const found = await withSlot(context, 'prove', async () => await tryOut(context, installation, backup, how));
     const failed = failedOf(found.checks);
-    // A hole in the archive does not make a bad backup of one that was verified.
-    if (failed.length === 0 || speaksAgainstBackup(failed)) keepVerdict(context, backup, found);
-    else for (const what of damageIn(failed)) raiseAlarm(places, name, 'the archive', what);
+    keepVerdict(context, backup, found, how.level);
     const proof = proofOf(backup, found);
     writeProof(places, name, proof);
     if (!proof.ok) {

@@ -2,7 +2,7 @@ import { backupFields, requireBackup } from '../backups/catalogue.ts';
 import { type Dump, dumpFields, findDump } from '../backups/dumps/catalogue.ts';
 import { assertDumpProven, verifyDump } from '../backups/dumps/verify.ts';
 import { withSlot } from '../backups/slots.ts';
-import { assertProven, verifyBackup as prove } from '../backups/verify.ts';
+import { assertProven, type Verified, verifyBackup as prove } from '../backups/verify.ts';
 import { type Context, instanceAction, type Outcome } from './action.ts';
 import { dumpMeasured, refuseOptions } from './backup-dump.ts';
 import { installationOf } from './shared.ts';
@@ -35,12 +35,10 @@ export const verifyBackup = instanceAction({
     if (context.dryRun)
       return { data: { id: backup.id }, text: [{ line: `would restore ${backup.id} beside and ask it` }] };
     const installation = await installationOf(context, backup.instance);
-    const judged = await withSlot(
-      context,
-      'verify-backup',
-      async () => await prove(context, installation, backup, how),
-    );
-    assertProven(judged);
+    const work = async (): Promise<Verified> => await prove(context, installation, backup, how);
+    const verified = await withSlot(context, 'verify-backup', work);
+    assertProven(verified);
+    const { backup: judged } = verified;
     return {
       data: backupFields(judged),
       text: [

@@ -1,4 +1,5 @@
 import type { Check } from './catalogue.ts';
+import type { Level } from './levels.ts';
 
 /**
  * Checks that fail for other reasons than damaged bytes: WAL of a tablespace that a copy must not touch, a row that was not
@@ -17,10 +18,11 @@ export function damageIn(failed: readonly Check[]): string[] {
 }
 
 /**
- * Whether failed checks speak against the backup, and not only against the archive behind it, when that was replayed too. A
- * server that did not start may have met the damaged WAL.
+ * Whether failed checks speak against the backup, and not only against the archive behind it. Where that was replayed too (at
+ * the level `full`), a server that did not start may have met its damaged WAL, and a row may be missing because of it.
  */
-export function speaksAgainstBackup(failed: readonly Check[]): boolean {
+export function speaksAgainstBackup(failed: readonly Check[], level: Level): boolean {
+  if (level !== 'full') return failed.some(({ name }) => name !== 'archived WAL');
   const walFailed = failed.some(({ name }) => name === 'archived WAL');
   const ofArchive = /^(archived WAL|end of the archive|heartbeat|SQL of .*)$/;
   return failed.some(({ name }) => !ofArchive.test(name) && !(walFailed && name === 'test restore'));

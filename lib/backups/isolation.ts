@@ -92,7 +92,7 @@ function outward(major: number): Overrides {
 const targetKinds = ['', '_lsn', '_name', '_time', '_xid'].map((kind) => `recovery_target${kind}`);
 
 /** Promoted when it is there: only a server that takes writes can be given the extension that checks indexes. */
-function recovery({ restoreScript, archive, timeline, end, before }: Isolated): Overrides {
+function recovery({ major, restoreScript, archive, timeline, end, before }: Isolated): Overrides {
   const atStop: Overrides = end === 'stop' ? { recovery_target: 'immediate' } : {};
   const target: Overrides = before === undefined ? atStop : { recovery_target_lsn: before };
   return {
@@ -100,6 +100,8 @@ function recovery({ restoreScript, archive, timeline, end, before }: Isolated): 
     // Stale targets first: the server takes even an empty one for a second target when it comes after the first.
     ...Object.fromEntries(targetKinds.filter((kind) => !(kind in target)).map((kind) => [kind, ''])),
     ...target,
+    // What is damaged behind the backup's end is nothing to read ahead for.
+    ...(major >= 15 && end === 'stop' ? { recovery_prefetch: 'off' } : {}),
     recovery_target_inclusive: 'off',
     recovery_target_action: 'promote',
     recovery_target_timeline: String(timeline),

@@ -5,11 +5,11 @@ import type { Installation } from '../postgres/installations.ts';
 import { sqlState } from '../postgres/sql.ts';
 import { Task } from '../task.ts';
 import { raiseAlarm } from './alarm.ts';
-import { damageIn } from './damage.ts';
+import { damageIn, speaksAgainstBackup } from './damage.ts';
 import { type Backup, backupFolder, type Check, type Verification, writeBackup } from './catalogue.ts';
 import { beatOf, type Beat } from './beat.ts';
 import { examineRunning, examineStopped } from './examine.ts';
-import type { VerifyOptions } from './levels.ts';
+import type { Level, VerifyOptions } from './levels.ts';
 import { checkArchivedWal, checkStoredFiles } from './stored-files.ts';
 import { isForWantOfRoom, testRestore, type TestRestored } from './test-restore.ts';
 import { observeTimelines, type Timelines } from './timelines.ts';
@@ -24,16 +24,34 @@ export async function verifyBackup(
   installation: Installation,
   backup: Backup,
   options: VerifyOptions = { level: 'standard' },
-): Promise<Backup> {
-  return keepVerdict(operation, backup, await tryOut(operation, installation, backup, options));
+): Promise<Verified> {
+  const found = await tryOut(operation, installation, backup, options);
+  return { backup: keepVerdict(operation, backup, found, options.level), found };
 }
 
-/** Writes what was found into the catalogue; damage also raises the alarm of the instance. */
-export function keepVerdict({ places }: Operation, backup: Backup, verification: Verification): Backup {
+/** A backup with what is known of it now, and what was found this time: that may be about the archive behind it alone. */
+export interface Verified {
+  backup: Backup;
+  found: Verification;
+}
+
+/**
+ * Writes what was found into the catalogue; damage also raises the alarm of the instance. A backup keeps what it has proven
+ * where only the archive behind it is wanting.
+ */
+export function keepVerdict({ places }: Operation, backup: Backup, found: Verification, level: Level): Backup {
   const { name } = backup.instance;
+  const failed = failedOf(found.checks);
+  const ofArchive = failed.length > 0 && !speaksAgainstBackup(failed, level);
+  // A server that met the damage says nothing that the archive has not said itself.
+  const damage = damageIn(ofArchive ? failed.filter((check) => check.name !== 'test restore') : failed);
+  for (const what of damage) raiseAlarm(places, name, ofArchive ? 'the archive' : `backup ${backup.id}`, what);
+  // Replayed to its own end, it has proven itself all the same.
+  const itself = ofArchive && level !== 'full' && found.restoreSeconds !== null;
+  if (ofArchive && !itself) return backup;
+  const verification: Verification = itself ? { ...found, state: 'verified' } : found;
   const judged: Backup = { ...backup, state: verification.state, verification };
   writeBackup(backupFolder(places, name, backup.id), judged);
-  for (const what of damageIn(failedOf(verification.checks))) raiseAlarm(places, name, `backup ${backup.id}`, what);
   return judged;
 }
 
@@ -76,19 +94,21 @@ export function failedOf(checks: readonly Check[]): Check[] {
 }
 
 /** @throws BACKUP_NOT_PROVEN (7) naming what failed */
-export function assertProven(backup: Backup): void {
-  if (backup.state === 'verified') return;
-  const failed = failedOf(backup.verification?.checks ?? []);
-  const first = failed[0];
-  throw new AppError(
-    'BACKUP_NOT_PROVEN',
-    `backup ${backup.id} is not proven: ${first ? `${first.name}: ${first.detail}` : 'not checked'}`,
-    {
-      hint: `take a new one: ./manage.ts --action backup --instance ${backup.instance.name}; this one is kept for inspection`,
-      ...(failed.length > 1 ? { output: failed.map((check) => `${check.name}: ${check.detail}`).join('\n') } : {}),
-      data: { id: backup.id, state: backup.state, verification: backup.verification },
-    },
-  );
+export function assertProven({ backup, found }: Verified): void {
+  if (found.state === 'verified') return;
+  const { id, state, instance } = backup;
+  const failed = failedOf(found.checks);
+  const [first] = failed;
+  const what = first ? `${first.name}: ${first.detail}` : 'not checked';
+  const [subject, kept] =
+    state === 'failed'
+      ? [`backup ${id}`, 'this one is kept for inspection']
+      : [`the archive behind backup ${id}`, `this one is ${state}, and leads to its own end`];
+  throw new AppError('BACKUP_NOT_PROVEN', `${subject} is not proven: ${what}`, {
+    hint: `take a new one: ./manage.ts --action backup --instance ${instance.name}; ${kept}`,
+    ...(failed.length > 1 ? { output: failed.map((check) => `${check.name}: ${check.detail}`).join('\n') } : {}),
+    data: { id, state, verification: found },
+  });
 }
 
 interface Trial {

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { dataOf } from '../helpers/answer.ts';
 import { addressOf, query } from '../helpers/database.ts';
 import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
 
@@ -120,6 +121,24 @@ describe('a damaged backup', () => {
         true,
       ]);
     });
+  });
+
+  it('keeps what it has proven when only the archive behind it is harmed, at every level; the alarm names the archive', async () => {
+    const sound = ['verify-backup', 'shop', '--backup-name', 'first', '--level', 'quick', '--json'];
+    expect((await sandbox.manage(sound)).code).toBe(0);
+    const behind = neededWal().at(-2) ?? '';
+    for (const level of ['quick', 'full']) {
+      const { code, json } = await verifyWith(join(wal, behind), (file) => flipByte(file), level);
+      expect([level, code, json().error]).toMatchObject([
+        level,
+        7,
+        { message: expect.stringContaining(`${behind} is damaged`), data: { state: 'verified' } },
+      ]);
+      expect([level, await state()]).toEqual([level, 'verified']);
+    }
+    const { protection } = dataOf(await sandbox.manage(['status', 'shop', '--json']));
+    const told = (protection.alarm.damage as { where: string }[]).filter(({ where }) => where === 'the archive');
+    expect(told).toMatchObject([{ what: expect.stringContaining(behind) }]);
   });
 
   it('is found when any archived segment from its start on is cut, foreign, swapped or gone, and the segment is named', async () => {

@@ -1,5 +1,5 @@
-import { expect, it } from '@jest/globals';
-import { damageIn } from '../../../lib/backups/damage.ts';
+import { describe, expect, it } from '@jest/globals';
+import { damageIn, speaksAgainstBackup } from '../../../lib/backups/damage.ts';
 
 it.each([
   ['stored files', 'base.tar.zst is damaged', ['stored files: base.tar.zst is damaged']],
@@ -16,4 +16,20 @@ it.each([
   ['SQL of sums.sql', 'statement 1: false', []],
 ])('%s: %s', (name, detail, damage) => {
   expect(damageIn([{ name, ok: false, detail }])).toEqual(damage);
+});
+
+describe('speaksAgainstBackup', () => {
+  it.each([
+    ['quick', ['archived WAL'], false],
+    ['quick', ['archived WAL', 'test restore'], true],
+    ['standard', ['archived WAL', 'SQL of sums.sql'], true],
+    ['standard', ['heartbeat'], true],
+    ['full', ['archived WAL', 'test restore'], false],
+    ['full', ['test restore'], true],
+    ['full', ['end of the archive', 'heartbeat', 'SQL of sums.sql'], false],
+    ['full', ['archived WAL', 'page checksums'], true],
+  ] as const)('at level %s, %j: %s', (level, names, against) => {
+    const failed = names.map((name) => ({ name, ok: false, detail: '' }));
+    expect(speaksAgainstBackup(failed, level)).toBe(against);
+  });
 });
