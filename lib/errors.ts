@@ -31,6 +31,7 @@ export const errorRegistry = {
   INSTANCE_EXISTS: exitStatus.failed,
   INSTANCE_NOT_FOUND: exitStatus.notFound,
   INSTANCE_BROKEN: exitStatus.failed,
+  NOT_ADOPTABLE: exitStatus.failed,
   INSTANCE_NOT_RUNNING: exitStatus.notRunning,
   NO_POSTGRES: exitStatus.failed,
   NO_PG_DUMP: exitStatus.failed,

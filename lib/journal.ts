@@ -41,6 +41,18 @@ const stepSchema = z.discriminatedUnion('kind', [
     fresh: z.string(),
     aside: z.string().nullable(),
   }),
+  /** A server that its own manager runs was stopped, to be adopted: let that start it again. */
+  z.object({
+    kind: z.literal('own-server'),
+    server: z.object({
+      dataDirectory: z.string(),
+      cluster: z.string().nullable(),
+      command: z.array(z.string()),
+      output: z.string(),
+    }),
+  }),
+  /** A program that must not be there when anything else works on a folder: end it. What it did may stay. */
+  z.object({ kind: z.literal('program'), name: z.string(), folder: z.string() }),
   /** A running instance was stopped: start it again. */
   z.object({ kind: z.literal('stopped'), instance: z.string() }),
 ]);

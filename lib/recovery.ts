@@ -4,12 +4,13 @@ import { removeFile, removeFolder } from './host/folders.ts';
 import { moveForGood, writeFileForGood } from './host/for-good.ts';
 import { pointLink, removeLink } from './host/links.ts';
 import type { Port } from './host/ports.ts';
-import { endProcessesOn } from './host/processes.ts';
+import { endProcessesOn, endProgramOn } from './host/processes.ts';
 import { parseName, sameName } from './instances/names.ts';
 import { instancePaths } from './instances/places.ts';
 import { leaseHolderOf } from './instances/memory.ts';
 import { readRecord } from './instances/record.ts';
 import { startInstance } from './instances/lifecycle.ts';
+import { type OwnServer, startOwnServer } from './instances/own-server.ts';
 import { toAppError } from './errors.ts';
 import { type JournalEntry, readJournal, type UndoStep, unwind } from './journal.ts';
 import type { Operation } from './operation.ts';
@@ -112,6 +113,10 @@ export async function undoStep({ places, leases, task }: Recovering, step: UndoS
       if (record.pooler !== undefined) leases.revise(record.pooler.port, poolerHolderOf(places, record));
       return;
     }
+    case 'own-server':
+      return await startAgain(task, step.server);
+    case 'program':
+      return await endProgramOn(step.folder, step.name);
     case 'server': {
       const postmaster = livePostmaster(step.dataDirectory);
       if (postmaster) await stopServer(postmaster.pid, 'fast', 60_000, new AbortController().signal);
@@ -138,6 +143,17 @@ export async function undoStep({ places, leases, task }: Recovering, step: UndoS
     }
     case 'pooler':
       return await matchPooler({ places, leases, task }, step.instance);
+  }
+}
+
+/** One that does not come up is told of: it is its own manager's then. */
+async function startAgain(task: Recovering['task'], server: OwnServer): Promise<void> {
+  try {
+    await startOwnServer(server, task.signal);
+  } catch (error) {
+    task.signal.throwIfAborted();
+    const what = server.cluster ?? server.dataDirectory;
+    task.warn(`the server of ${what} ran before and could not be started again: ${toAppError(error).message}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { AppError } from '../errors.ts';
 import { exists, folderBytes } from '../host/files.ts';
 import { ensureFolder } from '../host/folders.ts';
 import { moveForGood } from '../host/for-good.ts';
@@ -35,6 +36,11 @@ export const destroy = instanceAction({
     const record = readRecord(places, name);
     const target = quarantineFor(places, name, journal.id);
     const home = homeOf(places, paths);
+    if (record?.adopted !== undefined) {
+      throw new AppError('USAGE', `${name} was adopted: its data in ${home.data} is its own manager's to remove`, {
+        hint: `give it back first: ./manage.ts release ${name}`,
+      });
+    }
     const sizeBytes = folderBytes(paths.folder) + (home.elsewhere ? folderBytes(home.data) : 0);
     if (context.dryRun) {
       return {

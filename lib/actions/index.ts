@@ -43,6 +43,8 @@ export const actions = {
   ),
   rename: entry('instances', 'give an instance another name', async () => (await import('./rename.ts')).rename),
   move: entry('instances', 'bring its data to another disk', async () => (await import('./move.ts')).move),
+  adopt: entry('instances', 'take over a cluster that others made', async () => (await import('./adopt.ts')).adopt),
+  release: entry('instances', 'give an adopted cluster back', async () => (await import('./release.ts')).release),
   'create-db': entry(
     'databases',
     'make a database in an instance',

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Dump, dumpFolder } from '../backups/dumps/catalogue.ts';
 import { makeDatabase, prepareServer } from '../backups/dumps/fill.ts';
 import { type RestoredDatabase, restoreDumpInPlace } from '../backups/dumps/in-place.ts';
@@ -9,9 +9,10 @@ import { AppError } from '../errors.ts';
 import { freeBytes } from '../host/files.ts';
 import { asSuperuser } from '../instances/connection.ts';
 import { assertNameFree, createInstance } from '../instances/create.ts';
+import { homeOf } from '../instances/home.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { passwordOf } from '../instances/passwords.ts';
-import { instancePaths } from '../instances/places.ts';
+import { instancePaths, type Places } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import { summarize } from '../instances/summary.ts';
 import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
@@ -58,7 +59,7 @@ async function inPlace(context: Context, name: InstanceName, dump: Dump): Promis
   dumpPrograms(installation); // missed now, before anything else
   if (context.dryRun) return describe(context, dump, name, dump.type === 'data' ? 'add rows to' : 'replace');
   await assertWhole(context, dump);
-  assertRoom(context, dump);
+  assertRoom(context, dump, name);
   const databases = await restoreDumpInPlace(context, installation, record, dump);
   return outcome(context, record.name, dump, databases);
 }
@@ -72,9 +73,14 @@ async function assertWhole({ places }: Context, { id, type, files, instance }: D
   });
 }
 
+/** On the disk of its data, also of an instance that is not there yet. */
+function dataFolder(places: Places, name: InstanceName): string {
+  return dirname(homeOf(places, instancePaths(places, name)).data);
+}
+
 /** @throws DISK_SPACE; what is replaced stays, so all of it is needed once more */
-function assertRoom({ places }: Context, { type, dataBytes }: Dump): void {
-  const free = freeBytes(places.root);
+function assertRoom({ places }: Context, { type, dataBytes }: Dump, name: InstanceName): void {
+  const free = freeBytes(dataFolder(places, name));
   if (type === 'schema' || free > dataBytes * 1.05) return;
   throw new AppError('DISK_SPACE', `${humanBytes(free)} free, the databases take ${humanBytes(dataBytes)}`, {
     hint: 'free some space (quarantined data is the first place to look), then repeat the command',
@@ -88,7 +94,7 @@ async function intoNew(context: Context, dump: Dump, name: InstanceName, wish: D
   dumpPrograms(installation);
   if (context.dryRun) return describe(context, dump, name, 'make');
   await assertWhole(context, dump);
-  assertRoom(context, dump);
+  assertRoom(context, dump, name);
   const template = loadTemplate(kept.templateFile ?? kept.template);
   const id = randomUUID();
   await createInstance(context, {
@@ -98,8 +104,9 @@ async function intoNew(context: Context, dump: Dump, name: InstanceName, wish: D
     template,
     port: wish.port === undefined || wish.port === 'auto' ? undefined : parsePort(wish.port),
     range: wish['port-range'] === undefined ? defaultRange : parseRange(wish['port-range']),
-    role: kept.role,
-    database: kept.database,
+    // An adopted one may have had none of its own.
+    role: kept.role === superuser ? undefined : kept.role,
+    database: kept.database === 'postgres' ? undefined : kept.database,
     locale: undefined,
     tuning: kept.wishes as Parameters<typeof createInstance>[1]['tuning'],
     budgetShare,
@@ -156,7 +163,7 @@ function describe({ places }: Context, dump: Dump, name: InstanceName, what: str
     type: dump.type,
     databases,
     dataBytes: dump.dataBytes,
-    freeBytes: freeBytes(places.root),
+    freeBytes: freeBytes(dataFolder(places, name)),
     expectedSeconds: dump.verification?.restoreSeconds ?? null,
   };
   const fields: [string, string][] = [

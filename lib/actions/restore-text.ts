@@ -17,7 +17,7 @@ export function describePlan(
   backups: readonly Backup[],
 ): Outcome {
   const { backup, timeline, target } = plan;
-  const preview = previewRestore(places, plan, backups);
+  const preview = previewRestore(places, plan, instance, backups);
   const { walSegments, walBytes, gaps, freeBytes, expectedSeconds } = preview;
   const folder = archiveOfBackup(places, backup.instance.name, backup.instance.id);
   const to = describeTarget(target);

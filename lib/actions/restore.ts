@@ -150,7 +150,8 @@ async function prepareTarget(
   const present = readPresent(places, name);
   if (present === undefined) await endGhost(context, name);
   // The configuration comes back with the data: so does what the record says of it.
-  const record = present === undefined ? allowed(kept, given) : { ...present, ...tuningOf(kept) };
+  const record =
+    present === undefined ? allowed({ ...kept, adopted: undefined }, given) : { ...present, ...tuningOf(kept) };
   const port =
     given.port === undefined && present !== undefined
       ? record.port
@@ -160,7 +161,7 @@ async function prepareTarget(
 
 /** The record of a new instance; its port is found later. What was allowed to the other is not allowed to this one. */
 function besideOf({ instance }: Backup, name: InstanceName, given: Given): InstanceRecord {
-  const record = { ...instance, id: randomUUID(), name, pooler: undefined, createdAt: nowIso() };
+  const record = { ...instance, id: randomUUID(), name, pooler: undefined, adopted: undefined, createdAt: nowIso() };
   return allowed({ ...record, overcommit: undefined }, given);
 }
 

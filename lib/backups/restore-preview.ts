@@ -1,5 +1,7 @@
 import { fileSize, freeBytes } from '../host/files.ts';
-import type { Places } from '../instances/places.ts';
+import { homeOf } from '../instances/home.ts';
+import type { InstanceName } from '../instances/names.ts';
+import { instancePaths, type Places } from '../instances/places.ts';
 import { segmentName } from '../postgres/wal.ts';
 import { countSegments, describeRange } from './archive-spans.ts';
 import type { Backup } from './catalogue.ts';
@@ -23,7 +25,13 @@ export interface RestorePreview {
   expectedSeconds: number | null;
 }
 
-export function previewRestore(places: Places, plan: RestorePlan, backups: readonly Backup[]): RestorePreview {
+/** @param name what is to be restored: the instance itself, or a new one */
+export function previewRestore(
+  places: Places,
+  plan: RestorePlan,
+  name: InstanceName,
+  backups: readonly Backup[],
+): RestorePreview {
   const { backup, wal } = plan;
   const walSegments = countSegments(wal.spans);
   const walBytes = walSegments * backup.segmentBytes;
@@ -33,7 +41,7 @@ export function previewRestore(places: Places, plan: RestorePlan, backups: reado
     walBytes,
     walStoredBytes: storedBytes(places, plan),
     gaps: wal.gaps.map((gap) => describeRange(gap, backup.segmentBytes)),
-    freeBytes: freeBytes(places.root),
+    freeBytes: freeBytes(homeOf(places, instancePaths(places, name)).scratch),
     expectedSeconds: expectSeconds(backup, walBytes, backups, readProof(places, backup.instance.name)),
   };
 }

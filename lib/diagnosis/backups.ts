@@ -1,6 +1,7 @@
 import { type Backup, listBackups, stagingFolder, unfinishedBackups } from '../backups/catalogue.ts';
 import { nowMs } from '../host/clock.ts';
 import { folderBytes, listFolder } from '../host/files.ts';
+import { homesElsewhere } from '../instances/home.ts';
 import { sameName } from '../instances/names.ts';
 import type { Places } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
@@ -78,10 +79,13 @@ function judgeNewest({ name, createdAt, backups, nowMs: now }: BackupFacts): Fin
 }
 
 /** What waits in quarantine, and what work of the moment (or of killed operations) takes up. */
-export function measureKept({ quarantine, scratch }: Places): Finding[] {
+export function measureKept(places: Places): Finding[] {
+  const quarantines = new Set([places, ...homesElsewhere(places)].map(({ quarantine }) => quarantine));
   const kept = [
-    { code: 'QUARANTINE_SIZE', folder: quarantine, what: 'replaced and destroyed data waits in quarantine' },
-    { code: 'SCRATCH_SIZE', folder: scratch, what: 'work of the moment lies in the scratch folder' },
+    ...[...quarantines].map((folder) => {
+      return { code: 'QUARANTINE_SIZE', folder, what: 'replaced and destroyed data waits in quarantine' };
+    }),
+    { code: 'SCRATCH_SIZE', folder: places.scratch, what: 'work of the moment lies in the scratch folder' },
   ];
   return kept.flatMap(({ code, folder, what }): Finding[] => {
     const entries = listFolder(folder).length;

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { homesElsewhere } from '../instances/home.ts';
 import type { Places } from '../instances/places.ts';
 import { exists } from '../host/files.ts';
 import { ownershipOf, type Room, roomAt } from '../host/inspect.ts';
@@ -13,13 +14,15 @@ export interface Place {
 }
 
 /** The folders that must have room, one for each file system. */
-export function observeDisks({ root, repository, host: shared }: Places): Place[] {
-  const places = [
+export function observeDisks(places: Places): Place[] {
+  const { root, repository, host: shared } = places;
+  const folders: [what: string, path: string][] = [
     ['the root', root],
     ['the repository', repository],
     ['the host folder', shared],
-  ] as const;
-  const found = places.flatMap(([what, path]) => {
+    ...homesElsewhere(places).map(({ name, data }): [string, string] => [`the data of ${name}`, data]),
+  ];
+  const found = folders.flatMap(([what, path]) => {
     const room = roomAt(nearestExisting(path));
     return room === undefined ? [] : [{ what, path, room }];
   });

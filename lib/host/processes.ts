@@ -138,6 +138,23 @@ export function commandLine(pid: number): string[] {
   }
 }
 
+/** The file that a process writes its output to, as it calls it; /dev/null for one that writes to no file, or that cannot be seen. */
+export function outputOf(pid: number): string {
+  try {
+    const path = asCaller(() => readlinkSync(`/proc/${pid}/fd/1`));
+    return path.startsWith('/') && !path.endsWith(' (deleted)') ? path : '/dev/null';
+  } catch {
+    return '/dev/null';
+  }
+}
+
+/** Ends a program of ours that still works on a folder, in order. */
+export async function endProgramOn(folder: string, name: string): Promise<void> {
+  const pids = processesOn(folder).filter((pid) => programName(pid) === name);
+  for (const pid of pids) sendSignal(pid, 'SIGTERM');
+  for (const pid of pids) await waitForEnd(pid, 60_000, new AbortController().signal);
+}
+
 function allPids(): number[] {
   if (onLinux) {
     return readdirSync('/proc')
@@ -155,6 +172,7 @@ const ourPrograms = new Set([
   'pg_basebackup',
   'pg_verifybackup',
   'pg_waldump',
+  'pg_checksums',
   'pg_dump',
   'pgbouncer',
   'tar',

@@ -18,6 +18,8 @@ export interface ServerIdentity {
   /** Lasting identity, which the archive must have been made for. */
   id: string;
   systemIdentifier: string;
+  /** Of an adopted one: settings of its own that win over ours. */
+  adopted?: { settings: Readonly<Record<string, string>> } | undefined;
 }
 
 /** The file in the data directory that holds the plan. */
@@ -47,13 +49,22 @@ export function writeOwnConfiguration(paths: InstancePaths, identity: ServerIden
   ensureIncluded(paths);
 }
 
+/** The first rules of templates/pg_hba.conf: the tool's own way in. */
+export function ownAccessRules(): string {
+  return template('pg_hba.conf')
+    .split('\n')
+    .filter((line) => line.includes('map=pg_manage'))
+    .join('\n');
+}
+
 /** The access rules that create puts into the data directory; an operator's edits there are kept afterwards. */
 export function writeAccessRules(paths: InstancePaths): void {
   writeFileForGood(join(paths.data, 'pg_hba.conf'), template('pg_hba.conf'));
 }
 
-function renderOwnConfiguration(paths: InstancePaths, identity: ServerIdentity): string {
-  const { name, port, archiveFolder, id, systemIdentifier } = identity;
+/** What the tool decides for a server, by the names of settings. */
+export function ownSettings(paths: InstancePaths, identity: ServerIdentity): ReadonlyMap<string, string | number> {
+  const { name, port, archiveFolder, id, systemIdentifier, adopted } = identity;
   const given = [archiveFolder, id, systemIdentifier, findPacker()];
   const archive = shellCommand([paths.archiveScript, Raw.path, Raw.name, ...given]);
   const settings: [string, string | number][] = [
@@ -75,22 +86,46 @@ function renderOwnConfiguration(paths: InstancePaths, identity: ServerIdentity):
     ['log_truncate_on_rotation', 'on'],
     ['log_line_prefix', '%m [%p] %q%u@%d '],
   ];
+  return new Map([...settings, ...Object.entries(adopted?.settings ?? {})]);
+}
+
+function renderOwnConfiguration(paths: InstancePaths, identity: ServerIdentity): string {
+  const { name } = identity;
   const head = [
     `# ${name}: what pg-manage decides. Rewritten before every start: edit postgresql.conf instead.`,
     '# Logs: one file a weekday, overwritten after a week.',
     '',
   ];
-  const lines = settings.map(([key, value]) => `${key} = ${quoteSetting(value)}`);
+  const lines = [...ownSettings(paths, identity)].map(([key, value]) => `${key} = ${quoteSetting(value)}`);
   return [...head, ...lines, '', `include_if_exists '${recoveryConfiguration}'`, ''].join('\n');
 }
 
 /** Writes which accounts of the system may be which roles over the socket; says whether the file was another before. */
 export function writeIdent(paths: InstancePaths): boolean {
-  return writeIfChanged(join(paths.data, 'pg_ident.conf'), renderIdent());
+  const file = join(paths.data, 'pg_ident.conf');
+  return writeIfChanged(file, amongOthers(readText(file), renderIdent()));
+}
+
+const [blockBegin, blockEnd] = ['# pg-manage: begin (release takes these lines away)', '# pg-manage: end'];
+
+/** Text of ours in front of a file that was others' before, as a block that can be found again. */
+export function asBlock(ours: string, others: string): string {
+  return `${blockBegin}\n${ours.trimEnd()}\n${blockEnd}\n${others}`;
+}
+
+/** The text without our block. */
+export function withoutBlock(text: string): string {
+  const [begin, end] = [text.indexOf(`${blockBegin}\n`), text.indexOf(`${blockEnd}\n`)];
+  return begin < 0 || end < begin ? text : text.slice(0, begin) + text.slice(end + blockEnd.length + 1);
+}
+
+/** In a file with a block of ours, the block is replaced; any other is ours as a whole. */
+function amongOthers(text: string | undefined, ours: string): string {
+  return text?.includes(`${blockBegin}\n`) ? asBlock(ours, withoutBlock(text)) : ours;
 }
 
 /** The account that owns the data, and root, may be the superuser over the socket; a pooler of that account has its own role. */
-function renderIdent(): string {
+export function renderIdent(): string {
   const owner = dataOwner().name;
   const names = [...new Set([owner, 'root'])];
   const rows = [...names.map((name) => [name, superuser]), [owner, poolerRole]].map(

@@ -4,7 +4,9 @@ import { timestampId } from '../host/clock.ts';
 import { exists } from '../host/files.ts';
 import { unwritableFolders } from '../host/inspect.ts';
 import { linkTarget } from '../host/links.ts';
-import type { InstancePaths, Places } from './places.ts';
+import type { InstanceName } from './names.ts';
+import { type InstancePaths, instancePaths, type Places } from './places.ts';
+import { instanceNames } from './record.ts';
 
 /**
  * Where an instance's data is: in the instance's folder, or behind the link that stands there in its place, on another disk
@@ -33,6 +35,12 @@ export function homeOf({ quarantine, scratch }: Places, paths: Pick<InstancePath
     scratch: join(beside, 'scratch'),
     tablespaces: join(beside, 'tablespaces'),
   };
+}
+
+/** The instances of a root whose data is not in their folder. */
+export function homesElsewhere(places: Places): (Home & { name: InstanceName })[] {
+  const homes = instanceNames(places).map((name) => ({ name, ...homeOf(places, instancePaths(places, name)) }));
+  return homes.filter(({ elsewhere }) => elsewhere);
 }
 
 /** A name for what is to wait there, which no other operation takes. @param journalId the operation's */

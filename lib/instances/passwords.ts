@@ -26,7 +26,7 @@ export function forgetPassword(paths: InstancePaths, record: InstanceRecord, rol
 export function passwordOf(paths: InstancePaths, record: InstanceRecord, role: string): string {
   const password = readText(passwordFile(paths, record, role))?.trim();
   if (password) return password;
-  if (role !== record.role) {
+  if (role !== record.role || !knowsPassword(paths)) {
     throw new AppError('USAGE', `the password of role ${role} is not known here`, {
       hint: `give it a new one: ./manage.ts --action create-user --instance ${record.name} --username ${role} --new-password`,
     });
@@ -34,6 +34,11 @@ export function passwordOf(paths: InstancePaths, record: InstanceRecord, role: s
   throw new AppError('INSTANCE_BROKEN', `the password file ${paths.password} is missing`, {
     hint: `give ${role} a new one: ./manage.ts --action create-user --instance ${record.name} --username ${role} --new-password`,
   });
+}
+
+/** False for an adopted instance whose role has a password that only its clients know: its file is there, and empty. */
+export function knowsPassword({ password }: Pick<InstancePaths, 'password'>): boolean {
+  return readText(password)?.trim() !== '';
 }
 
 function passwordFile(paths: InstancePaths, record: InstanceRecord, role: string): string {

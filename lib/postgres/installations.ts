@@ -16,6 +16,7 @@ export type Program =
   | 'pg_verifybackup'
   | 'pg_waldump'
   | 'pg_checksums'
+  | 'pg_controldata'
   | 'psql'
   | 'pg_dump'
   | 'pg_restore';

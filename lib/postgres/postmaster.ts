@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { readBytes, readText, realPath } from '../host/files.ts';
+import { exists, readBytes, readText, realPath } from '../host/files.ts';
 import { commandLine, pidExists, workingFolder } from '../host/processes.ts';
 
 /** What a running server writes into postmaster.pid (PostgreSQL's pidfile.h, one thing a line). */
@@ -64,10 +64,24 @@ export function majorOf(dataDirectory: string): number | undefined {
   return text === undefined ? undefined : Number.parseInt(text, 10);
 }
 
-/** True when the last server on the data directory shut down in order: `state` in pg_control, which follows two 4-byte versions. */
-export function wasShutDown(dataDirectory: string): boolean {
+/** `state` in pg_control, which follows two 4-byte versions; undefined when there is no such file. */
+function stateOf(dataDirectory: string): number | undefined {
   const bytes = readBytes(join(dataDirectory, 'global', 'pg_control'), 16, 4);
-  const [shutDown, shutDownInRecovery] = [1, 2]; // enum DBState in PostgreSQL's pg_control.h, the same from 13 to 18
-  const state = bytes?.length === 4 ? bytes.readUInt32LE(0) : undefined;
-  return state === shutDown || state === shutDownInRecovery;
+  return bytes?.length === 4 ? bytes.readUInt32LE(0) : undefined;
+}
+
+/** enum DBState in PostgreSQL's pg_control.h, the same from 13 to 18. */
+const states = { shutDown: 1, shutDownInRecovery: 2, inArchiveRecovery: 5 };
+
+/** True when the last server on the data directory shut down in order. */
+export function wasShutDown(dataDirectory: string): boolean {
+  const state = stateOf(dataDirectory);
+  return state === states.shutDown || state === states.shutDownInRecovery;
+}
+
+/** True for the data of a standby, or of a recovery that has not ended. */
+export function isInRecovery(dataDirectory: string): boolean {
+  const state = stateOf(dataDirectory);
+  const asked = ['standby.signal', 'recovery.signal'].some((name) => exists(join(dataDirectory, name)));
+  return asked || state === states.shutDownInRecovery || state === states.inArchiveRecovery;
 }

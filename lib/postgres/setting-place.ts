@@ -30,6 +30,22 @@ export function settingLines(dataDirectory: string): SettingLine[] {
   return files.flatMap((file) => linesOf(file, 0));
 }
 
+/** The text of a configuration file with all that it includes in the place of each include, for a copy elsewhere. */
+export function withoutIncludes(file: string, depth = 0): string {
+  if (depth > deepest) return '';
+  const lines = (readText(file) ?? '').split('\n');
+  return lines
+    .map((line) => {
+      const [, word = '', value = ''] =
+        /^\s*(include(?:_if_exists|_dir)?)\s*=?\s*('(?:[^']|'')*'|[^\s#]+)/i.exec(line) ?? [];
+      if (word === '') return line;
+      const path = resolve(dirname(file), unquote(value));
+      const inner = /_dir$/i.test(word) ? confFilesIn(path) : [path];
+      return [`# ${line.trim()}`, ...inner.map((one) => withoutIncludes(one, depth + 1).trimEnd())].join('\n');
+    })
+    .join('\n');
+}
+
 /** As deep as the server follows includes (CONF_FILE_MAX_DEPTH in PostgreSQL's conffiles.h). */
 const deepest = 10;
 
@@ -46,13 +62,17 @@ function linesOf(file: string, depth: number): SettingLine[] {
       case 'include_if_exists':
         return linesOf(included, depth + 1);
       case 'include_dir':
-        return listFolder(included)
-          .filter((entry) => /^[^.].*\.conf$/.test(entry))
-          .flatMap((entry) => linesOf(join(included, entry), depth + 1));
+        return confFilesIn(included).flatMap((entry) => linesOf(entry, depth + 1));
       default:
         return [{ name, value: unquote(value), file, line: index + 1 }];
     }
   });
+}
+
+function confFilesIn(folder: string): string[] {
+  return listFolder(folder)
+    .filter((entry) => /^[^.].*\.conf$/.test(entry))
+    .map((entry) => join(folder, entry));
 }
 
 /** A quote inside quotes is doubled. */

@@ -6,6 +6,7 @@ import { dataOf } from '../helpers/answer.ts';
 import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
 import { type Address, addressOf, query } from '../helpers/database.ts';
 import { expectInvariants } from '../helpers/invariants.ts';
+import { makeOwnCluster } from '../helpers/own-cluster.ts';
 
 const migrations = fileURLToPath(new URL('../fixtures/migrations', import.meta.url));
 const killed = 128 + 9;
@@ -292,6 +293,53 @@ describe('kill -9 at every step of the journal', () => {
       },
     });
     expect(steps).toBeGreaterThanOrEqual(7);
+  });
+
+  it('of adopt, and of release', async () => {
+    const cluster = await makeOwnCluster(sandbox);
+    const before = cluster.configuration();
+    const kept = async () => expect(await query(cluster.app, 'select answer from kept')).toEqual([{ answer: 42 }]);
+    const adopt = ['adopt', 'shop', '--data-dir', cluster.data, '--yes'];
+    try {
+      const adopted = await sweep({
+        recoverAt: 'odd',
+        prepare: async () => {
+          if ((await state('shop')) !== undefined) await sandbox.manage(['release', 'shop', '--yes']);
+          expect(cluster.configuration()).toEqual(before);
+          await cluster.start();
+        },
+        command: () => adopt,
+        // Its own server, which ran before, or ours.
+        intact: async () => {
+          await cluster.answers();
+          await kept();
+          if ((await state('shop')) === undefined) expect(cluster.configuration()).toEqual(before);
+        },
+        done: async () => {
+          expect(await state('shop')).toBe('running');
+          await kept();
+        },
+      });
+      expect(adopted).toBeGreaterThanOrEqual(9);
+      const released = await sweep({
+        recoverAt: 'even',
+        prepare: async () => {
+          if ((await state('shop')) === undefined) expect((await sandbox.manage(adopt)).code).toBe(0);
+        },
+        command: () => ['release', 'shop', '--yes'],
+        intact: async () => {
+          if ((await state('shop')) !== undefined) await kept();
+        },
+        done: async () => {
+          expect(await state('shop')).toBeUndefined();
+          expect(cluster.configuration()).toEqual(before);
+        },
+      });
+      expect(released).toBeGreaterThanOrEqual(6);
+    } finally {
+      await sandbox.manage(['release', 'shop', '--yes', '--quiet']);
+      await cluster.stop();
+    }
   });
 
   it('of destroy', async () => {
