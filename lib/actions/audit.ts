@@ -14,7 +14,7 @@ export const audit = hostAction({
   async run({ places }, { lines }) {
     const entries = readAudit(places.audit).slice(-(lines ?? 50));
     const rows = entries.map(({ at, user, action, instance, arguments: given, result, seconds }) => [
-      moment(at),
+      moment(at).replace(' UTC', ''),
       user,
       action,
       instance ?? '-',
@@ -24,7 +24,7 @@ export const audit = hostAction({
         .map(([name, value]) => `--${name} ${value}`)
         .join(' '),
     ]);
-    const table = { head: ['when', 'who', 'action', 'instance', 'result', 'took', 'options'], rows };
+    const table = { head: ['when (UTC)', 'who', 'action', 'instance', 'result', 'took', 'options'], rows };
     return {
       data: { file: places.audit, entries },
       text: [rows.length === 0 ? { line: 'nothing was done yet' } : table],

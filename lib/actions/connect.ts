@@ -4,6 +4,7 @@ import { loginOf } from '../instances/login.ts';
 import { type LoginFormat, loginFormats } from '../instances/login-formats.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import { instanceAction } from './action.ts';
+import { loginOptions } from './login-options.ts';
 import { openInstance } from './shared.ts';
 
 const ways = ['direct', 'pooler'] as const;
@@ -21,8 +22,7 @@ export const connect = instanceAction({
   ],
   options: {
     format: { type: 'string', choices: formats, describe: 'what to print' },
-    username: { type: 'string', alias: 'u', describe: "a role made with create-user (default: the instance's)" },
-    database: { type: 'string', alias: 'd', describe: "instead of the instance's own" },
+    ...loginOptions,
     via: { type: 'string', choices: ways, describe: 'which way (default direct)' },
   },
   target: 'existing',

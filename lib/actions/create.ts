@@ -72,7 +72,8 @@ export const create = instanceAction({
     });
     const { data, text } = summaryOutcome(context, name);
     const connect = { line: `connect with: psql "$(./manage.ts connect ${name} --format url)"` };
-    return { data: { ...data, ...filled }, text: [...text, ...(filled ? tellFilled(filled) : []), connect] };
+    const next = context.several ? [] : [connect];
+    return { data: { ...data, ...filled }, text: [...text, ...(filled ? tellFilled(filled) : []), ...next] };
   },
 });
 

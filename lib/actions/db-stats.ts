@@ -41,6 +41,7 @@ function page(stats: DatabaseStats): Text[] {
   if (largest.length === 0) return [{ fields }];
   return [
     { fields },
+    { line: '' },
     {
       head: ['table', 'size', 'indexes', 'rows', 'dead', 'last vacuum'],
       rows: largest.map((one) => [

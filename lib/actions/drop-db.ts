@@ -22,7 +22,7 @@ export const dropDb = instanceAction({
   lock: 'exclusive',
   changes: true,
   check: ({ database }) => void sqlName('database', database),
-  confirm: (name, { database }) => `drop database ${database} of ${name}, with all that is in it`,
+  confirm: (name, { database }) => `This drops database ${database} of ${name}, with all that is in it`,
   async run(context, name, given) {
     const database = sqlName('database', given.database);
     const opened = openRunning(context, name);

@@ -23,7 +23,7 @@ export const dropUser = instanceAction({
   lock: 'exclusive',
   changes: true,
   check: ({ username }) => void sqlName('username', username),
-  confirm: (name, { username }) => `drop role ${username} of ${name}`,
+  confirm: (name, { username }) => `This drops role ${username} of ${name}`,
   async run(context, name, given) {
     const role = sqlName('username', given.username);
     const opened = openRunning(context, name);

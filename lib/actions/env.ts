@@ -5,6 +5,7 @@ import { updateEnvironmentText } from '../instances/env-file.ts';
 import { loginOf } from '../instances/login.ts';
 import { readProjectFile } from '../instances/project-file.ts';
 import { instanceAction } from './action.ts';
+import { loginOptions } from './login-options.ts';
 import { openInstance } from './shared.ts';
 
 export const env = instanceAction({
@@ -18,8 +19,7 @@ export const env = instanceAction({
   ],
   options: {
     file: { type: 'string', describe: 'the file (default .env)' },
-    username: { type: 'string', alias: 'u', describe: "a role made with create-user (default: the instance's)" },
-    database: { type: 'string', alias: 'd', describe: "instead of the instance's own" },
+    ...loginOptions,
   },
   target: 'existing',
   lock: 'none',

@@ -3,6 +3,7 @@ import { runForCaller } from '../host/foreground.ts';
 import { loginEnvironment, loginOf } from '../instances/login.ts';
 import { readProjectFile } from '../instances/project-file.ts';
 import { instanceAction } from './action.ts';
+import { loginOptions } from './login-options.ts';
 import { openInstance } from './shared.ts';
 
 export const exec = instanceAction({
@@ -14,10 +15,7 @@ export const exec = instanceAction({
     ['./manage.ts --action exec --instance client-a -- npm start', 'an application'],
     ['./manage.ts exec client-a -- pg_dump -Fc -f client-a.dump', 'a program of PostgreSQL'],
   ],
-  options: {
-    username: { type: 'string', alias: 'u', describe: "a role made with create-user (default: the instance's)" },
-    database: { type: 'string', alias: 'd', describe: "instead of the instance's own" },
-  },
+  options: loginOptions,
   words: 'PROGRAM',
   target: 'existing',
   lock: 'none',

@@ -29,7 +29,7 @@ export const listBackups = instanceAction({
         one.id,
         typeOf(one),
         one.pinned ? `${one.state}, pinned` : one.state,
-        moment(one.finishedAt),
+        moment(one.finishedAt).slice(0, 16),
         humanBytes(one.sizeBytes),
         seconds(one.verification?.restoreSeconds),
         seconds(one.verification?.rpoSeconds),
@@ -47,7 +47,7 @@ export const listBackups = instanceAction({
       text: [
         rows.length === 0
           ? empty
-          : { head: ['backup', 'type', 'state', 'finished', 'size', 'restores in', 'safe after'], rows },
+          : { head: ['backup', 'type', 'state', 'finished (UTC)', 'size', 'restore', 'safe in'], rows },
         ...named,
         ...missing,
       ],

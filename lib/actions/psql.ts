@@ -6,6 +6,7 @@ import { calledByRoot } from '../host/users.ts';
 import { clientEnvironment } from '../instances/login.ts';
 import { program } from '../postgres/installations.ts';
 import { instanceAction } from './action.ts';
+import { loginOptions } from './login-options.ts';
 import { openRunning } from './shared.ts';
 
 export const psql = instanceAction({
@@ -18,10 +19,7 @@ export const psql = instanceAction({
     ["./manage.ts psql client-a -- -Atc 'select count(*) from orders'", 'one query, for scripts'],
     ['./manage.ts psql client-a -u postgres', 'as the superuser'],
   ],
-  options: {
-    username: { type: 'string', alias: 'u', describe: "a role made with create-user (default: the instance's)" },
-    database: { type: 'string', alias: 'd', describe: "instead of the instance's own" },
-  },
+  options: loginOptions,
   words: 'ARGUMENTS',
   target: 'existing',
   lock: 'none',

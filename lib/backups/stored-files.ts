@@ -41,5 +41,9 @@ export async function checkArchivedWal(
   const damaged = await findDamaged(source, needed, task.signal);
   const wrong = [...missing.map((name) => `${name} is missing`), ...damaged];
   const some = wrong.length > 5 ? [...wrong.slice(0, 5), `and ${wrong.length - 5} more`] : wrong;
-  return { ...check, ok: wrong.length === 0, detail: some.join('; ') || `${needed.length} segments without a gap` };
+  return {
+    ...check,
+    ok: wrong.length === 0,
+    detail: some.join('; ') || `${needed.length} segment${needed.length === 1 ? '' : 's'} without a gap`,
+  };
 }

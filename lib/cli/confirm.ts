@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { AppError } from '../errors.ts';
+import { wrap } from './table.ts';
 
 /**
  * Asks a person to type the name of what they are about to take away.
@@ -15,7 +16,10 @@ export async function confirm(question: string, name: string): Promise<void> {
   try {
     // Ctrl-C rejects the question; Ctrl-D closes it without an answer.
     const gone = new Promise<never>((_, reject) => prompt.once('close', () => reject(unanswered())));
-    const answer = await Promise.race([prompt.question(`${question}.\nType ${name} to go on: `), gone]);
+    const answer = await Promise.race([
+      prompt.question(`${wrap(question, process.stderr.columns).join('\n')}.\nType ${name} to go on: `),
+      gone,
+    ]);
     if (answer.trim() === name) return;
   } catch {
     process.stderr.write('\n');

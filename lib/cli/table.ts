@@ -43,11 +43,35 @@ export function renderText(text: Text, paint: Paint, screen = Infinity): string[
       ];
     });
   }
-  return renderTable(text.head, folded(text.head, text.rows, screen), paint);
+  return renderTable(text.head, text.rows, paint, screen);
 }
 
-function renderTable(head: string[], rows: string[][], paint: Paint): string[] {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
+/** The last column is folded to the screen's edge; where that leaves it no room, it goes below its row. */
+function renderTable(head: string[], rows: string[][], paint: Paint, screen: number): string[] {
+  const last = head.length - 1;
+  const widths = widthsOf(head, rows);
+  const before = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 0);
+  const room = screen - before;
+  if (before + (widths[last] ?? 0) <= screen) return plainTable(head, rows, paint);
+  if (room >= narrowest) return plainTable(head, folded(rows, room), paint);
+  const [first = '', ...lines] = plainTable(
+    head.slice(0, last),
+    rows.map((row) => row.slice(0, last)),
+    paint,
+  );
+  const below = rows.map((row) => wrap(row[last] ?? '', screen - indent.length).filter((line) => line !== ''));
+  return [first, ...lines.flatMap((line, row) => [line, ...(below[row] ?? []).map((words) => indent + words)])];
+}
+
+/** Before what goes below its row. */
+const indent = '    ';
+
+function widthsOf(head: string[], rows: string[][]): number[] {
+  return head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
+}
+
+function plainTable(head: string[], rows: string[][], paint: Paint): string[] {
+  const widths = widthsOf(head, rows);
   const numeric = head.map(
     (_, column) =>
       rows.some((row) => /\d/.test(row[column] ?? '')) &&
@@ -70,16 +94,11 @@ function renderTable(head: string[], rows: string[][], paint: Paint): string[] {
 }
 
 /** The rows with long last cells going on below themselves. */
-function folded(head: string[], rows: string[][], screen: number): string[][] {
-  const last = head.length - 1;
-  const before = head.slice(0, last).map((title, column) => {
-    return Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)) + 2;
-  });
-  const room = screen - before.reduce((sum, width) => sum + width, 0);
-  if (room < narrowest) return rows;
+function folded(rows: string[][], room: number): string[][] {
   return rows.flatMap((row) => {
-    const [first = '', ...rest] = wrap(row[last] ?? '', room);
-    return [[...row.slice(0, last), first], ...rest.map((line) => [...head.slice(0, last).map(() => ''), line])];
+    const [first = '', ...rest] = wrap(row.at(-1) ?? '', room);
+    const others = row.slice(0, -1);
+    return [[...others, first], ...rest.map((line) => [...others.map(() => ''), line])];
   });
 }
 

@@ -25,11 +25,13 @@ export interface SeedResult {
 export function readSeeds(path: string): MigrationFolder {
   const isFile = /\.sql$/i.test(path);
   const folder = isFile ? dirname(path) : path;
-  const files = (listCallersFolder(folder) ?? [])
+  const listed = listCallersFolder(folder);
+  const files = (listed ?? [])
     .filter((file) => (isFile ? file === basename(path) : isSeed(file)))
     .toSorted(new Intl.Collator('en', { numeric: true }).compare);
   if (files.length === 0) {
-    throw new AppError('MIGRATIONS_NOT_FOUND', isFile ? `there is no file ${path}` : `${path} holds no seed`, {
+    const none = listed === undefined ? `there is no folder ${folder}` : `${path} holds no seed`;
+    throw new AppError('MIGRATIONS_NOT_FOUND', isFile ? `there is no file ${path}` : none, {
       hint: 'name a file *.sql, or a folder that holds such files',
     });
   }

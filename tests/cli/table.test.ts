@@ -33,8 +33,17 @@ describe('a table', () => {
     ]);
   });
 
-  it('is left as it is where the last column would be too narrow to read', () => {
-    expect(renderText({ head, rows: [['work_mem', '13MB', why]] }, plain, 30)).toHaveLength(2);
+  it('has the last column below the row where it would be too narrow to read', () => {
+    const rows = [
+      ['work_mem', '13MB', 'what is left after all'],
+      ['fsync', 'on', ''],
+    ];
+    expect(renderText({ head, rows }, plain, 30)).toEqual([
+      'setting   value',
+      'work_mem  13MB',
+      '    what is left after all',
+      'fsync     on',
+    ]);
   });
 
   it('puts numbers to the right, and a column with nothing but dashes to the left', () => {

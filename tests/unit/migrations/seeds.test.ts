@@ -29,6 +29,6 @@ describe('readSeeds', () => {
   it('refuses what is not there, or holds none', () => {
     expect(() => readSeeds(folder)).toThrow('holds no seed');
     expect(() => readSeeds(join(folder, 'a.sql'))).toThrow('there is no file');
-    expect(() => readSeeds(join(folder, 'none'))).toThrow('holds no seed');
+    expect(() => readSeeds(join(folder, 'none'))).toThrow('there is no folder');
   });
 });
