@@ -29,6 +29,8 @@ export interface Recovered {
   begunAt: string;
   /** `finished`: it had reached its end but could not say so. `undone`: its traces are gone. */
   outcome: 'finished' | 'undone';
+  /** The folders that were removed, or never made. */
+  folders: string[];
 }
 
 /** What killed operations left of an instance, or of all. A rename is left of both names. */
@@ -52,7 +54,9 @@ export async function recover(operation: Recovering, instance?: string): Promise
   const recovered: Recovered[] = [];
   for (const entry of mine) {
     const outcome = await recoverEntry(operation, entry);
-    recovered.push({ action: entry.action, instance: entry.instance, begunAt: entry.begunAt, outcome });
+    const { action, instance: name, begunAt } = entry;
+    const folders = entry.steps.flatMap((step) => (step.kind === 'folder' ? step.path : []));
+    recovered.push({ action, instance: name, begunAt, outcome, folders });
     const what = entry.instance === '' ? entry.action : `${entry.action} of ${entry.instance}`;
     task.warn(`${what}, begun ${entry.begunAt}, had not ended: ${outcome}`);
   }

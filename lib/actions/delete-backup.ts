@@ -1,6 +1,6 @@
 import { backupFields, type Backup, listBackups, requireBackup } from '../backups/catalogue.ts';
 import { type Dump, dumpFields, findDump, listDumps } from '../backups/dumps/catalogue.ts';
-import { removeBackup, removeDump } from '../backups/removal.ts';
+import { doomedFolders, removeBackup, removeDump } from '../backups/removal.ts';
 import { requireRepositoryName } from '../backups/repository.ts';
 import { newestProven } from '../backups/retention.ts';
 import { observeTimelines } from '../backups/timelines.ts';
@@ -8,7 +8,6 @@ import { AppError } from '../errors.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { type Context, instanceAction, type Outcome } from './action.ts';
-import { hadFinished } from './shared.ts';
 
 export const deleteBackup = instanceAction({
   name: 'delete-backup',
@@ -37,7 +36,10 @@ export const deleteBackup = instanceAction({
     const backups = listBackups(places, name);
     const dump = findDump(places, name, id);
     if (dump !== undefined) return await deleteDump(context, name, dump, given.force === true);
-    if (hadFinished(context, 'delete-backup') && !backups.some((one) => one.id === id)) {
+    // Killed when it was no more in the catalogue: the clearing up has removed the rest.
+    const doomed = doomedFolders(places, name, id);
+    const wasRemoved = context.recovered.some(({ folders }) => folders.some((folder) => doomed.includes(folder)));
+    if (wasRemoved && !backups.some((one) => one.id === id)) {
       return { data: { name, id }, text: [{ line: `${name}: backup ${id} is removed` }] };
     }
     const backup = requireBackup(places, name, id);

@@ -3,6 +3,7 @@ import { exists, fileSize, listFolder } from '../host/files.ts';
 import { removeFile, removeFolder } from '../host/folders.ts';
 import { moveForGood, syncFolder } from '../host/for-good.ts';
 import type { InstanceName } from '../instances/names.ts';
+import type { Places } from '../instances/places.ts';
 import type { Operation } from '../operation.ts';
 import { stagingFolder, unfinishedBackups } from './catalogue.ts';
 import { baseFolderOf, dumpsFolderOf } from './repository.ts';
@@ -32,8 +33,17 @@ export async function removeDump(
   await removeFrom(journal, dumpsFolderOf(places, name), id, only);
 }
 
+/** Where a backup, or a dump, waits that is being removed. */
+export function doomedFolders(places: Places, name: InstanceName, id: string): string[] {
+  return [baseFolderOf(places, name), dumpsFolderOf(places, name)].map((folder) => doomedFolder(folder, id));
+}
+
+function doomedFolder(folder: string, id: string): string {
+  return join(folder, `.${id}.removing`);
+}
+
 async function removeFrom(journal: Operation['journal'], folder: string, id: string, only: boolean): Promise<void> {
-  const doomed = join(folder, `.${id}.removing`);
+  const doomed = doomedFolder(folder, id);
   journal.intend({ kind: 'folder', path: doomed });
   moveForGood(join(folder, id), doomed);
   if (only) journal.settle({ kind: 'folder', path: doomed });

@@ -2,12 +2,17 @@ import { createInterface } from 'node:readline/promises';
 import { AppError } from '../errors.ts';
 import { wrap } from './table.ts';
 
+/** Whether there is a terminal to ask at. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY && process.stderr.isTTY;
+}
+
 /**
  * Asks a person to type the name of what they are about to take away.
  * @throws CONFIRMATION_REQUIRED when there is no terminal to ask at, or the answer is another
  */
 export async function confirm(question: string, name: string): Promise<void> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+  if (!canAsk()) {
     throw new AppError('CONFIRMATION_REQUIRED', `${question}: this needs --yes where there is no terminal`, {
       hint: 'see what would happen with --dry-run',
     });

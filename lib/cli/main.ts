@@ -7,6 +7,8 @@ import { exists } from '../host/files.ts';
 import { projectDirectory } from '../host/project.ts';
 import { type Action, changesAnything, type Common, isHostAction } from '../actions/action.ts';
 import type { Places } from '../instances/places.ts';
+import type { perform as performing } from '../runner.ts';
+import type { Request } from '../request.ts';
 import { openDialogue } from './dialogue.ts';
 import { openLive } from './live.ts';
 import { meansSeveral } from '../instances/names.ts';
@@ -80,7 +82,7 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
   await prepare(action, options);
   const view = await chooseView(style, output, paint);
   const changes = changesAnything(action, options);
-  const prompt = changes ? (await import('./confirm.ts')).confirm : undefined;
+  const asking = changes ? await import('./confirm.ts') : undefined;
   const [callerFolder, environment] = [process.cwd(), process.env];
   const settings = resolveSettings(flags, environment, callerFolder, accountNeed(action, options, flags['dry-run']));
   const places = resolvePlaces(settings);
@@ -88,32 +90,33 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
   if (settings.runAs.origin === accountMadeNow) tellAccount(settings, view);
   const selector = parsed.selector ?? defaultSelector(action, callerFolder);
   const question = selector === undefined ? undefined : action.confirm?.(selector, options);
-  if (question !== undefined && !flags.yes && !flags['dry-run']) await prompt?.(question, selector ?? '');
+  const live = openLive({ style, output, paint });
+  const request: Request = {
+    action,
+    selector,
+    options: { ...options, ...(await handOver(action, settings, places)) },
+    common: {
+      ...commonOf(flags, settings, callerFolder),
+      words: parsed.words,
+      jobs: Math.max(1, flags.jobs ?? defaultJobs(changes)),
+      several: meansSeveral(selector ?? ''),
+      live,
+      dialogue: openDialogue({ style, yes: flags.yes, output, view, paint, prompt: asking?.confirm }),
+    },
+    places,
+  };
+  if (question !== undefined && !flags.yes && !flags['dry-run']) {
+    action.check?.(request.options, request.common);
+    if (asking?.canAsk()) await assertPossible(perform, request);
+    await asking?.confirm(question, selector ?? '');
+  }
 
   const pinger = openPinger(action, flags['dry-run'] ? {} : options, flags['dry-run'] ? {} : environment, view);
-  const live = openLive({ style, output, paint });
   const { signal, dispose } = interruptible(action.untilStopped?.(options) ? undefined : view);
   try {
     const begunMs = monotonicMs();
     await pinger.tell('start');
-    const report = await perform(
-      {
-        action,
-        selector,
-        options: { ...options, ...(await handOver(action, settings, places)) },
-        common: {
-          ...commonOf(flags, settings, callerFolder),
-          words: parsed.words,
-          jobs: Math.max(1, flags.jobs ?? defaultJobs(changes)),
-          several: meansSeveral(selector ?? ''),
-          live,
-          dialogue: openDialogue({ style, yes: flags.yes, output, view, paint, prompt }),
-        },
-        places,
-      },
-      signal,
-      (event, instance) => view.show(event, instance),
-    );
+    const report = await perform(request, signal, (event, instance) => view.show(event, instance));
     await pinger.tell(exitCodeOf(report) === exitStatus.done ? 'success' : 'fail');
     view.clear();
     live.close();
@@ -125,6 +128,17 @@ async function act(parsed: ParsedAction, style: Style, output: Output, paint: Pa
     live.close();
     dispose();
   }
+}
+
+/**
+ * Nobody is asked for a word on what would be refused: where a person can be asked, it is first done dry.
+ * @throws what the action throws for it; of several instances, when it can be done to none
+ */
+async function assertPossible(perform: typeof performing, request: Request): Promise<void> {
+  const dry = { ...request, common: { ...request.common, dryRun: true } };
+  const { results } = await perform(dry, new AbortController().signal, () => undefined);
+  const [first] = results;
+  if (first?.error !== undefined && results.every(({ error }) => error !== undefined)) throw first.error;
 }
 
 /** Only install, and what makes an instance, make the account for it; everything else that changes something must find it. */

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { dataOf } from '../helpers/answer.ts';
-import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
+import { beginProgram, makeSandbox, manageProgram, type Sandbox } from '../helpers/cli.ts';
 import { addressOf, query, superQuery } from '../helpers/database.ts';
 
 let sandbox: Sandbox;
@@ -103,10 +103,29 @@ describe('delete-backup', () => {
   it('refuses the newest verified one, unless forced', async () => {
     const named = ['delete-backup', 'shop', '--backup-name', 'b3', '--yes', '--json'];
     expect((await sandbox.manage(named)).json()).toMatchObject({ error: { code: 'BACKUP_NEEDED' } });
-    expect((await sandbox.manage(['delete-backup', 'shop', '--backup-name', 'b4', '--yes'])).code).toBe(0);
+    // Killed when it had left the catalogue. Who then names another, which is not there, is not told that it is removed.
+    const gone = ['delete-backup', 'shop', '--backup-name', 'b4', '--yes'];
+    expect((await sandbox.manage(gone, { env: { PG_MANAGE_TEST_KILL_AT: '3' } })).code).toBe(137);
+    expect((await sandbox.manage(['delete-backup', 'shop', '-b', 'mistyped', '--yes', '--dry-run'])).code).toBe(4);
+    expect((await sandbox.manage(['delete-backup', 'shop', '-b', 'mistyped', '--yes'])).code).toBe(4);
     expect((await sandbox.manage([...named, '--force'])).code).toBe(0);
     expect(ids()).toEqual([]);
     expect((await sandbox.manage(named)).code).toBe(4);
+  });
+
+  it('asks nobody for a word on what it refuses', async () => {
+    const noTerminal = (await sandbox.manage(['delete-backup', 'shop', '-b', 'latest', '--json'])).json();
+    expect(noTerminal.error?.code).toBe('USAGE');
+    for (const [id, code] of [
+      ['latest', 2],
+      ['nothing', 4],
+    ] as const) {
+      const command = `exec ${manageProgram} delete-backup shop -b ${id}`;
+      const asked = await beginProgram('script', ['-qec', command, '/dev/null'], {
+        env: { PG_MANAGE_ROOT: sandbox.root, PG_MANAGE_HOST: sandbox.host, SHELL: '/bin/sh' },
+      }).finished;
+      expect([id, asked.code, asked.stdout.includes('Type shop')]).toEqual([id, code, false]);
+    }
   });
 
   it('refuses the only one, proven or not', async () => {
