@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, statSync } from 'node:fs';
 import type { ResultPromise } from 'execa';
 import { AppError, isAbort } from '../errors.ts';
-import { asCaller, calledByRoot, dataOwner } from './users.ts';
+import { asCaller, calledByRoot, dataOwner, hasFurtherGroups } from './users.ts';
 
 export interface RunOptions {
   signal: AbortSignal;
@@ -56,6 +56,33 @@ export function programIdentity(): { uid?: number; gid?: number } {
 /** The caller whole: of root's own rights only the user comes back by itself, and the groups would stay the owner's. */
 function callerIdentity(): { uid?: number; gid?: number } {
   return calledByRoot() ? { uid: 0, gid: 0 } : {};
+}
+
+/**
+ * How to begin a server as the data's owner logs in, with the account's further groups, where it has any: ssl-cert lets
+ * servers on Debian read their key. With a uid alone, spawn drops them all.
+ */
+function withGroups(
+  program: string,
+  args: readonly string[],
+): { file: string; args: string[]; uid?: number; gid?: number } {
+  const { uid, gid, name } = dataOwner();
+  const setpriv = calledByRoot() && hasFurtherGroups(name) ? findProgram('setpriv') : undefined;
+  if (setpriv === undefined) return { file: program, args: [...args], ...programIdentity() };
+  const become = ['--reuid', String(uid), '--regid', String(gid), '--init-groups'];
+  return { file: setpriv, args: [...become, '--', program, ...args] };
+}
+
+/** Whether the account may read a file, in the groups that `withGroups` gives its servers. */
+export async function serverMayRead(path: string, signal: AbortSignal): Promise<boolean> {
+  const { execa } = await import('execa');
+  const { file, args, ...identity } = withGroups('/bin/sh', ['-c', '[ -r "$1" ]', 'sh', path]);
+  const options = { ...identity, cwd: '/', env: programEnvironment(), extendEnv: false, stdin: 'ignore' as const };
+  const { exitCode } = await asCaller(() =>
+    execa(file, args, { ...options, cancelSignal: signal, timeout: 5000, reject: false }),
+  );
+  signal.throwIfAborted();
+  return exitCode === 0;
 }
 
 /**
@@ -146,15 +173,16 @@ export interface Daemon {
 }
 
 /**
- * Starts a program that outlives us, in a session of its own, as the data's owner. What it says goes to the end of
- * `outputFile`.
+ * Starts a program that outlives us, in a session of its own, as the data's owner with its groups. What it says goes to the
+ * end of `outputFile`.
  */
 export async function startDaemon(program: string, args: readonly string[], outputFile: string): Promise<Daemon> {
   const output = openSync(outputFile, 'a', 0o600);
   try {
+    const { file, args: words, ...identity } = withGroups(program, args);
     const child = asCaller(() =>
-      spawn(program, [...args], {
-        ...programIdentity(),
+      spawn(file, words, {
+        ...identity,
         cwd: '/',
         env: programEnvironment(),
         detached: true,

@@ -32,6 +32,14 @@ function lookUp(name: string): string | undefined {
   }
 }
 
+/** True for an account that /etc/group names as a member of some group. */
+export function hasFurtherGroups(name: string): boolean {
+  const members = readFileSync('/etc/group', 'utf8')
+    .split('\n')
+    .flatMap((row) => row.split(':')[3]?.split(',') ?? []);
+  return members.includes(name);
+}
+
 function caller(): Account {
   const { username, uid, gid } = userInfo();
   return { name: username, uid, gid, home: homedir() };

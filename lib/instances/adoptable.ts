@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import { exists, readText, realPath } from '../host/files.ts';
 import { ownershipOf } from '../host/ownership.ts';
 import { isBindable, type Port } from '../host/ports.ts';
-import { run } from '../host/programs.ts';
+import { run, serverMayRead } from '../host/programs.ts';
 import { dataOwner } from '../host/users.ts';
 import { describeLease, describeListener, type Leases, parsePort, portInUse } from '../ports/leases.ts';
 import type { DebianCluster } from '../postgres/debian.ts';
@@ -12,7 +12,7 @@ import { isInRecovery, livePostmaster, majorOf, systemIdentifierOf, wasShutDown 
 import { memorySettings } from '../tuning/as-configured.ts';
 import { accessProblem } from './access.ts';
 import { type Configuration, filePlaces } from './adopted-files.ts';
-import { ownSettings } from './configure.ts';
+import { ownConfiguration, ownSettings } from './configure.ts';
 import type { InstanceName } from './names.ts';
 import { type OwnServer, ownServerOn } from './own-server.ts';
 import { instancePaths, type Places } from './places.ts';
@@ -83,6 +83,12 @@ export function lookAtData(places: Places, path: string): { data: string; major:
       hint: 'two of one identity would mix their WAL: a copy is made with ./manage.ts clone',
     });
   }
+  if (exists(join(data, ownConfiguration))) {
+    throw refused(
+      `${data} has a ${ownConfiguration}: an instance of this tool runs it, of another root, or began to`,
+      'see ./manage.ts recover, and there: release it; where nobody runs it so any more, take that file away',
+    );
+  }
   if (isInRecovery(data)) {
     throw refused(`${data} is a standby's, or has not ended a recovery`, 'promote it first: pg_ctl promote');
   }
@@ -126,7 +132,7 @@ export async function observeCandidate(
     );
   }
   const values = await effectiveSettings(installation, data, main, wish.name, places, signal);
-  assertKeyReadable(values);
+  await assertKeyReadable(values, signal);
   const port = parsePort(wish.port ?? String(livePostmaster(data)?.port ?? values.get('port')));
   await assertPort(port, running === undefined ? undefined : livePostmaster(data)?.port, leases);
   return {
@@ -186,18 +192,13 @@ async function effectiveSettings(
   }
 }
 
-/** Programs that root starts have none of the account's further groups, as ssl-cert. @throws FILE_ACCESS */
-function assertKeyReadable(values: ReadonlyMap<string, string>): void {
+/** @throws FILE_ACCESS */
+async function assertKeyReadable(values: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void> {
   const file = values.get('ssl_key_file') ?? '';
-  if (values.get('ssl') !== 'on' || !file.startsWith('/')) return;
-  try {
-    readText(file);
-  } catch (error) {
-    throw new AppError('FILE_ACCESS', `ssl is on, and ${dataOwner().name} itself cannot read the key ${file}`, {
-      hint: `let it: setfacl -m u:${dataOwner().name}:r ${file}, and :x on its folder`,
-      cause: error,
-    });
-  }
+  if (values.get('ssl') !== 'on' || !file.startsWith('/') || (await serverMayRead(file, signal))) return;
+  throw new AppError('FILE_ACCESS', `ssl is on, and ${dataOwner().name} cannot read the key ${file}`, {
+    hint: `let it: setfacl -m u:${dataOwner().name}:r ${file}, and :x on its folder`,
+  });
 }
 
 async function hasChecksums(

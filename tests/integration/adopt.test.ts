@@ -139,6 +139,32 @@ describe("one of Debian's", () => {
     return stdout;
   }
 
+  /** As Debian does by default: with a key that root owns, and only members of ssl-cert may read. */
+  async function encrypt(): Promise<void> {
+    if (serviceAccount() === undefined) return;
+    const [key, certificate] = [join(sandbox.folder, 'key'), join(sandbox.folder, 'certificate')];
+    const subject = ['-subj', '/CN=test', '-days', '2'];
+    await debian(
+      'openssl',
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-keyout',
+      key,
+      '-out',
+      certificate,
+      ...subject,
+    );
+    await debian('chgrp', 'ssl-cert', key);
+    chmodSync(key, 0o640);
+    chmodSync(certificate, 0o644);
+    const lines = { ssl: 'on', ssl_cert_file: certificate, ssl_key_file: key };
+    for (const [setting, value] of Object.entries(lines))
+      await debian('pg_conftool', '15', name, 'set', setting, value);
+  }
+
   it("belongs to Debian's tools until it is adopted, then to this one, then to them again", async () => {
     if (!mayMake) {
       // Only root and postgres can have one: for anybody else there is none to adopt.
@@ -148,6 +174,7 @@ describe("one of Debian's", () => {
     const ports = await claimPorts();
     await debian('pg_createcluster', '15', name, '--port', String(ports.first), '--', '--no-sync');
     try {
+      await encrypt();
       await debian('pg_ctlcluster', '15', name, 'start');
       const start = readFileSync(join(config, 'start.conf'), 'utf8');
       const adopted = dataOf(await sandbox.manage(['adopt', 'd', '--cluster', `15/${name}`, '--yes', '--json']));
