@@ -4,21 +4,24 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { type Login, loginAt } from '../../lib/instances/login.ts';
+import type { InstanceRecord } from '../../lib/instances/record.ts';
 import type { Sandbox } from './cli.ts';
 
 /** What `connect --json` says. */
-export interface Address {
-  host: string;
-  port: number;
-  database: string;
-  username: string;
-  password: string;
-  url: string;
+export type Address = Login;
+
+/** The same as `connect` says, by the same code, without a process for each question. */
+export async function addressOf({ root }: Pick<Sandbox, 'root'>, name: string): Promise<Address> {
+  const folder = join(root, 'instances', name);
+  const { port, database, role } = recordOf(root, name);
+  return loginAt({ port, database, username: role }, readFileSync(join(folder, 'password'), 'utf8').trim());
 }
 
-export async function addressOf(sandbox: Sandbox, name: string): Promise<Address> {
-  const { json } = await sandbox.manage(['connect', name, '--json']);
-  return (json() as unknown as { data: Address }).data;
+type InstanceFile = Pick<InstanceRecord, 'port' | 'database' | 'role' | 'bindir'>;
+
+function recordOf(root: string, instance: string): InstanceFile {
+  return JSON.parse(readFileSync(join(root, 'instances', instance, 'instance.json'), 'utf8')) as InstanceFile;
 }
 
 /** Asks one question over TCP, as a client of the instance does. */
@@ -39,7 +42,7 @@ export async function superQuery<T extends pg.QueryResultRow>(
   sql: string,
   database = 'postgres',
 ): Promise<T[]> {
-  const { port } = await addressOf(sandbox, name);
+  const { port } = recordOf(sandbox.root, name);
   const host = join(sandbox.root, 'instances', name, 'run');
   const client = new pg.Client({ host, port, user: 'postgres', database, password: '' });
   await client.connect();
@@ -61,8 +64,7 @@ export function serverProgram(name: string): string {
 
 /** A program of the PostgreSQL that an instance is run by. */
 export function programOf({ root }: Pick<Sandbox, 'root'>, instance: string, name: string): string {
-  const record = readFileSync(join(root, 'instances', instance, 'instance.json'), 'utf8');
-  return join((JSON.parse(record) as { bindir: string }).bindir, name);
+  return join(recordOf(root, instance).bindir, name);
 }
 
 const run = promisify(execFile);

@@ -48,7 +48,8 @@ describe('the main road', () => {
   it('creates a running instance that clients reach', async () => {
     const created = await sandbox.create('client-a', '--json');
     expect(dataOf(created)).toMatchObject({ name: 'client-a', state: 'running', version: testedMajor() });
-    address = await addressOf(sandbox, 'client-a');
+    address = dataOf(await sandbox.manage(['connect', 'client-a', '--json'])) as Address;
+    expect(await addressOf(sandbox, 'client-a')).toEqual(address);
     expect(await query(address, 'select 1 as one')).toEqual([{ one: 1 }]);
     const [settings] = await query(
       address,
