@@ -1,9 +1,12 @@
+import { availableParallelism } from 'node:os';
+
 export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/tests'],
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/tests/esbuild-transform.mjs' },
-  maxWorkers: 2,
+  testSequencer: '<rootDir>/tests/longest-first.mjs',
+  maxWorkers: availableParallelism() + 1, // a test waits for servers a part of its time
   testTimeout: 120_000,
 };

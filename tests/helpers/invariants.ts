@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import { commandLine, processesOn } from '../../lib/host/processes.ts';
-import { dataOf } from './answer.ts';
+import { placesOf } from '../../lib/instances/places.ts';
+import { type Summary, summarizeAll } from '../../lib/instances/summary.ts';
 import type { Sandbox } from './cli.ts';
 
 function names(folder: string): string[] {
@@ -13,12 +14,9 @@ function names(folder: string): string[] {
   }
 }
 
-interface Listed {
-  name: string;
-  state: string;
-  port: number | null;
-  poolerPort: number | null;
-  dataDirectory: string;
+/** What `list` says, by the same code, without a process for each look. */
+export function instancesIn({ root, host }: Pick<Sandbox, 'root' | 'host'>): Summary[] {
+  return summarizeAll({ places: placesOf(root, join(root, 'backups'), host) });
 }
 
 /**
@@ -27,7 +25,7 @@ interface Listed {
  */
 export async function expectInvariants(sandbox: Sandbox): Promise<void> {
   const own = join(sandbox.root, '.pg-manage');
-  const { instances } = dataOf(await sandbox.manage(['list', '--json'])) as { instances: Listed[] };
+  const instances = instancesIn(sandbox);
   expect(instances.filter(({ state }) => state === 'creating' || state === 'broken')).toEqual([]);
 
   const leases = names(join(sandbox.host, 'leases')).filter((name) => !name.startsWith('.'));
