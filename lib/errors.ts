@@ -39,6 +39,8 @@ export const errorRegistry = {
   NO_PGBOUNCER: exitStatus.failed,
   NO_POOLER: exitStatus.failed,
   POOLER_FAILED: exitStatus.failed,
+  NO_PG_RECEIVEWAL: exitStatus.failed,
+  RECEIVER_FAILED: exitStatus.failed,
   POOLER_BUDGET: exitStatus.refused,
   NO_SERVICE_ACCOUNT: exitStatus.failed,
   NOT_READY: exitStatus.failed,

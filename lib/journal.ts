@@ -33,6 +33,8 @@ const stepSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('claim'), instance: z.string() }),
   /** A pooler was being made, changed or ended: let it be as the instance's record says. */
   z.object({ kind: z.literal('pooler'), instance: z.string() }),
+  /** A receiver of WAL was being made or ended: let it be as the instance's record says. */
+  z.object({ kind: z.literal('receiver'), instance: z.string() }),
   /** A database is restored under another name, to take the place of one: drop it, and let the one keep its name. */
   z.object({
     kind: z.literal('database'),

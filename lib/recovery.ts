@@ -16,6 +16,7 @@ import { type JournalEntry, readJournal, type UndoStep, unwind } from './journal
 import type { Operation } from './operation.ts';
 import { livePostmaster } from './postgres/postmaster.ts';
 import { matchRecord, poolerHolderOf } from './pooler/change.ts';
+import { matchReceiver } from './receiver/receiver.ts';
 import { stopServer } from './postgres/server.ts';
 import { undoSwap } from './backups/dumps/swap.ts';
 import { archiveFolderOf } from './backups/repository.ts';
@@ -143,10 +144,13 @@ export async function undoStep({ places, leases, task }: Recovering, step: UndoS
           timeoutMs: 120_000,
         },
       );
-      return await matchPooler({ places, leases, task }, name);
+      await told(task, async () => await matchRecord({ places, leases, task }, name));
+      return await told(task, async () => await matchReceiver({ places, task }, name));
     }
     case 'pooler':
-      return await matchPooler({ places, leases, task }, step.instance);
+      return await told(task, async () => await matchRecord({ places, leases, task }, step.instance));
+    case 'receiver':
+      return await told(task, async () => await matchReceiver({ places, task }, step.instance));
   }
 }
 
@@ -161,13 +165,13 @@ async function startAgain(task: Recovering['task'], server: OwnServer): Promise<
   }
 }
 
-/** A pooler that does not come up holds nothing else up: status and diagnose go on telling of it. */
-async function matchPooler(operation: Recovering, instance: string): Promise<void> {
+/** What stands beside a server and does not come up holds nothing else up: status and diagnose go on telling of it. */
+async function told(task: Recovering['task'], match: () => Promise<void>): Promise<void> {
   try {
-    await matchRecord(operation, instance);
+    await match();
   } catch (error) {
-    operation.task.signal.throwIfAborted();
+    task.signal.throwIfAborted();
     const { message, hint } = toAppError(error);
-    operation.task.warn(hint === undefined ? message : `${message}; ${hint}`);
+    task.warn(hint === undefined ? message : `${message}; ${hint}`);
   }
 }

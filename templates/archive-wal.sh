@@ -48,6 +48,20 @@ case $name in
 esac
 target=$folder/$name$suffix
 
+# Ends with the archive synced. What a receiver has got of a segment (receive-wal.sh) is not needed beside the archived one.
+finish() {
+  [ -d "$folder/tail" ] || exec sync -- "$folder"
+  sync -- "$folder" || fail "$folder cannot be synced"
+  for received in "$folder/tail"/*/*; do
+    segment=${received##*/}
+    case $segment in *.*) continue ;; esac # it is still received
+    for stored in "$folder/$segment" "$folder/$segment.zst" "$folder/$segment.lz4" "$folder/$segment.gz"; do
+      [ ! -e "$stored" ] || rm -f -- "$received"
+    done
+  done
+  exit 0
+}
+
 # Each codec ends what it stores with a checksum of the content, so that a damaged byte is noticed wherever it is.
 store() {
   case $suffix in
@@ -73,7 +87,7 @@ same() {
 for stored in "$folder/$name" "$folder/$name.zst" "$folder/$name.lz4" "$folder/$name.gz"; do
   [ -e "$stored" ] || continue
   same "$stored" || fail "another file of this name is archived already in $folder"
-  exec sync -- "$folder"
+  finish
 done
 
 for left in "$folder/.$name".*; do
@@ -84,4 +98,4 @@ store 2>/dev/null || fail "cannot be written to $folder"
 # A link refuses to replace what another process has put there meanwhile.
 ln -- "$temporary" "$target" 2>/dev/null || same "$target" || fail "cannot be published in $folder"
 rm -f -- "$temporary"
-exec sync -- "$folder"
+finish

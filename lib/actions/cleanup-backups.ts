@@ -7,6 +7,7 @@ import { leftoverFolders, removeBackup, removeDump, removeWal } from '../backups
 import { recoveringFrom } from '../backups/recovering.ts';
 import { archiveFolderOf, archiveOwner, requireRepositoryName } from '../backups/repository.ts';
 import { planRetention, type RetentionPlan, type Verdict } from '../backups/retention.ts';
+import { tailFiles } from '../backups/tail.ts';
 import { noTimelines, observeTimelines } from '../backups/timelines.ts';
 import { AppError } from '../errors.ts';
 import { nowMs } from '../host/clock.ts';
@@ -14,6 +15,7 @@ import { fileSize, listFolder } from '../host/files.ts';
 import { removeFolder } from '../host/folders.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { readRecord } from '../instances/record.ts';
+import { defaultSegmentBytes } from '../postgres/wal.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { type Context, instanceAction, type Outcome } from './action.ts';
 
@@ -100,7 +102,7 @@ function planFor(
   const facts = {
     backups,
     instanceId,
-    archive: listFolder(folder),
+    archive: [...listFolder(folder), ...tailFiles(folder, newest?.segmentBytes ?? defaultSegmentBytes)],
     timelines: newest ? observeTimelines(places, newest.instance, newest.segmentBytes) : noTimelines,
     nowMs: nowMs(),
     frozen,

@@ -7,12 +7,14 @@ import { givePooler } from '../pooler/change.ts';
 import { findPgbouncer } from '../pooler/program.ts';
 import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
 import { chooseInstallation } from '../postgres/installations.ts';
+import { receivewalProgram } from '../postgres/receivewal.ts';
+import { startReceiver } from '../receiver/receiver.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { loadTemplate } from '../tuning/templates.ts';
 import { type Common, type Context, instanceAction, type Values } from './action.ts';
 import { contentOptions, fill, type Filled, readContents, tellFilled } from './contents.ts';
 import { defaultTimeoutMs, hadFinished, ownPrograms, summaryOutcome } from './shared.ts';
-import { checkTuning, readTuning, templatePath, tuningOptions } from './tuning-wishes.ts';
+import { archiveOption, checkTuning, readTuning, templatePath, tuningOptions, wayOf } from './tuning-wishes.ts';
 
 const options = {
   template: {
@@ -28,6 +30,7 @@ const options = {
   networks: { type: 'string', describe: 'Docker networks: there are none here', hidden: true },
   'gui-port': { type: 'string', describe: 'the web GUI: there is none here', hidden: true },
   pooler: { type: 'boolean', describe: 'with a connection pooler (PgBouncer) of its own' },
+  ...archiveOption,
   locale: { type: 'string', describe: 'locale of the databases (default C.UTF-8)' },
   ...contentOptions,
 } as const;
@@ -57,7 +60,9 @@ export const create = instanceAction({
     const wishes = await readWishes(context, name, given);
     if (hadFinished(context, 'create')) return summaryOutcome(context, name);
     assertNameFree(context, name);
-    if (given.pooler) await findPgbouncer(context.task.signal); // missed now, not when everything else is made
+    // Missed now, not when everything else is made.
+    if (given.pooler) await findPgbouncer(context.task.signal);
+    if (wishes.archive === 'streaming') receivewalProgram(wishes.installation);
     if (context.dryRun) return planned(context, name, wishes);
     if (!wishes.template.durable) {
       context.task.warn(`template ${wishes.template.name} gives up durability: a crash may lose the data`);
@@ -67,8 +72,10 @@ export const create = instanceAction({
       ...wishes,
       prepareArchive: () => prepareArchive(context, name, wishes.id),
       fill: async (record) => void (filled = await fill(context, record, wishes.contents)),
-      complete: async (record) =>
-        given.pooler ? (await givePooler(context, record, wishes.range, {})).record : record,
+      complete: async (record) => {
+        await startReceiver(context, record);
+        return given.pooler ? (await givePooler(context, record, wishes.range, {})).record : record;
+      },
     });
     const { data, text } = summaryOutcome(context, name);
     const connect = { line: `connect with: psql "$(./manage.ts connect ${name} --format url)"` };
@@ -90,6 +97,7 @@ function readGiven(common: Common, given: Given) {
     role: given.username === undefined ? undefined : sqlName('username', given.username),
     database: given.database === undefined ? undefined : sqlName('database', given.database),
     locale: given.locale,
+    archive: wayOf(given.archive),
     timeoutMs: timeoutMs ?? defaultTimeoutMs,
     contents: readContents(common, given),
   };

@@ -1,3 +1,6 @@
+import { archiveFolderOf } from '../backups/repository.ts';
+import { pruneTail } from '../backups/tail.ts';
+import { stopCompanions } from './companions.ts';
 import { AppError } from '../errors.ts';
 import { exists, folderBytes } from '../host/files.ts';
 import { ensureFolder } from '../host/folders.ts';
@@ -5,10 +8,10 @@ import { moveForGood } from '../host/for-good.ts';
 import { homeOf, quarantineFor } from '../instances/home.ts';
 import { notFound } from '../instances/names.ts';
 import { stopInstance } from '../instances/stop.ts';
-import { stopPooler } from '../pooler/pooler.ts';
 import { instancePaths } from '../instances/places.ts';
 import { instanceNames, readRecord } from '../instances/record.ts';
 import { leadLink } from '../instances/tablespaces.ts';
+import { defaultSegmentBytes } from '../postgres/wal.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { instanceAction } from './action.ts';
 import { hadFinished } from './shared.ts';
@@ -50,9 +53,10 @@ export const destroy = instanceAction({
     }
     if (record !== undefined) {
       journal.intend({ kind: 'stopped', instance: name });
-      await stopPooler(context, record, { orderly: true, timeoutMs: context.timeoutMs });
+      await stopCompanions(context, record, { orderly: true, timeoutMs: context.timeoutMs });
       const ran = await stopInstance(task, paths, record, { way: 'orderly', timeoutMs: context.timeoutMs ?? 60_000 });
       if (!ran) journal.settle();
+      pruneTail(archiveFolderOf(places, name), defaultSegmentBytes);
     }
     const aside = home.elsewhere && exists(home.data) ? quarantineFor(home, name, journal.id) : undefined;
     if (aside !== undefined) {

@@ -55,10 +55,15 @@ export const release = instanceAction({
 });
 
 /** @throws USAGE */
-function assertReleasable({ name, adopted, pooler }: InstanceRecord): void {
+function assertReleasable({ name, adopted, pooler, archive }: InstanceRecord): void {
   if (adopted === undefined) {
     throw new AppError('USAGE', `${name} was not adopted, so there is nobody to give it back to`, {
       hint: `its data is a plain data directory: ./manage.ts status ${name} says where; destroy moves it to quarantine`,
+    });
+  }
+  if (archive === 'streaming') {
+    throw new AppError('USAGE', `${name} has a receiver of this tool's`, {
+      hint: `take it away first, while it runs: ./manage.ts tune ${name} --archive command --apply`,
     });
   }
   if (pooler === undefined) return;

@@ -1,7 +1,7 @@
+import { intendCompanions, startCompanions, stopCompanions } from './companions.ts';
 import { startInstance } from '../instances/lifecycle.ts';
 import { meanToRun } from '../instances/record.ts';
 import { stopInstance } from '../instances/stop.ts';
-import { startPooler, stopPooler } from '../pooler/pooler.ts';
 import { instanceAction } from './action.ts';
 import { defaultTimeoutMs, installationOf, openInstance, summaryOutcome } from './shared.ts';
 
@@ -18,12 +18,12 @@ export const restart = instanceAction({
     if (context.dryRun) return { data: { name }, text: [{ line: `would restart ${name}` }] };
     const installation = await installationOf(context, record);
     meanToRun(context.places, record, true);
-    if (record.pooler !== undefined) context.journal.intend({ kind: 'pooler', instance: name });
-    await stopPooler(context, record, { orderly: true, timeoutMs: context.timeoutMs });
+    intendCompanions(context.journal, record);
+    await stopCompanions(context, record, { orderly: true, timeoutMs: context.timeoutMs });
     await stopInstance(context.task, paths, record, { way: 'orderly', timeoutMs: context.timeoutMs ?? 60_000 });
     const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
     await startInstance(context.task, installation, paths, record, { archiveFolder, timeoutMs });
-    await startPooler(context, record);
+    await startCompanions(context, record);
     return summaryOutcome(context, name);
   },
 });

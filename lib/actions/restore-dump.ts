@@ -108,6 +108,7 @@ async function intoNew(context: Context, dump: Dump, name: InstanceName, wish: D
     role: kept.role === superuser ? undefined : kept.role,
     database: kept.database === 'postgres' ? undefined : kept.database,
     locale: undefined,
+    archive: undefined,
     tuning: kept.wishes as Parameters<typeof createInstance>[1]['tuning'],
     budgetShare,
     overcommit: kept.overcommit === true,

@@ -18,7 +18,7 @@ export function describePlan(
 ): Outcome {
   const { backup, timeline, target } = plan;
   const preview = previewRestore(places, plan, instance, backups);
-  const { walSegments, walBytes, gaps, freeBytes, expectedSeconds } = preview;
+  const { walSegments, walBytes, walReceived, gaps, freeBytes, expectedSeconds } = preview;
   const folder = archiveOfBackup(places, backup.instance.name, backup.instance.id);
   const to = describeTarget(target);
   const data = {
@@ -41,6 +41,9 @@ export function describePlan(
       'WAL',
       `${walSegments} ${walSegments === 1 ? 'segment' : 'segments'} from ${backup.stopLsn} on, ${humanBytes(walBytes)} at the most`,
     ],
+    ...(walReceived === 0
+      ? []
+      : [['received', `${walReceived} more, in whole or in part, as it was written`] as [string, string]]),
     ['gaps', gaps.join(', ') || 'none'],
     ['free', humanBytes(freeBytes)],
     ['takes about', expectedSeconds === null ? 'not known: nothing was restored yet' : `${expectedSeconds} s`],

@@ -6,6 +6,7 @@ import { archiveFolderOf, prepareArchive } from '../backups/repository.ts';
 import { type Restored, restoreInstance } from '../backups/restore.ts';
 import type { RestorePlan } from '../backups/restore-plan.ts';
 import { parseTarget, type RestoreTarget, targetWords } from '../backups/restore-target.ts';
+import { startCompanions } from './companions.ts';
 import { toAppError } from '../errors.ts';
 import { nowIso } from '../host/clock.ts';
 import type { Port } from '../host/ports.ts';
@@ -15,7 +16,7 @@ import { type InstanceName, parseName } from '../instances/names.ts';
 import { assertMemory, leaseHolderOf, tuningOf } from '../instances/memory.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import { summarize } from '../instances/summary.ts';
-import { startPooler } from '../pooler/pooler.ts';
+import { matchReceiver } from '../receiver/receiver.ts';
 import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
 import { type Context, instanceAction, type Outcome, type Values } from './action.ts';
 import { refuseOptions } from './backup-dump.ts';
@@ -110,16 +111,26 @@ export async function restoreSelected(context: Context, name: InstanceName, give
   }
   const installation = await installationOf(context, plan.backup.instance);
   const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
+  const streamed = beside === undefined && readPresent(context.places, name)?.archive === 'streaming';
   const { record, archiveFolder } = await prepareTarget(context, name, plan.backup, beside, given);
   const restored = await restoreInstance(context, { plan, record, installation, archiveFolder, timeoutMs });
-  await resumePooler(context, record);
+  await resumeCompanions(context, record, streamed);
   return outcome(context, record, plan, restored);
 }
 
-/** What was restored may be from before the pooler. It is not what was asked for: it can fail without the restore. */
-async function resumePooler(context: Context, record: InstanceRecord): Promise<void> {
+/**
+ * What was restored may be from before its pooler and its receiver. They are not what was asked for: they can fail without the
+ * restore.
+ */
+async function resumeCompanions(context: Context, record: InstanceRecord, streamed: boolean): Promise<void> {
+  const { name } = record;
   try {
-    await startPooler(context, record);
+    await startCompanions(context, record);
+    if (!streamed || record.archive === 'streaming') return;
+    await matchReceiver(context, name);
+    context.task.warn(
+      `${name} did not stream its WAL yet when this was backed up; have it do so with: ./manage.ts tune ${name} --archive streaming --apply`,
+    );
   } catch (error) {
     context.task.signal.throwIfAborted();
     const { message, hint } = toAppError(error);

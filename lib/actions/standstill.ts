@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { startCompanions, stopCompanions } from './companions.ts';
 import { AppError } from '../errors.ts';
 import { exists } from '../host/files.ts';
 import { startInstance } from '../instances/lifecycle.ts';
@@ -7,7 +8,6 @@ import type { InstanceRecord } from '../instances/record.ts';
 import { observe } from '../instances/state.ts';
 import { stopInstance } from '../instances/stop.ts';
 import { archiveFolderOf } from '../backups/repository.ts';
-import { startPooler, stopPooler } from '../pooler/pooler.ts';
 import type { Installation } from '../postgres/installations.ts';
 import type { Context } from './action.ts';
 import { defaultTimeoutMs } from './shared.ts';
@@ -39,7 +39,7 @@ export function mayStandStill({ places }: Context, record: InstanceRecord): { ru
 export async function standStill(context: Context, record: InstanceRecord): Promise<void> {
   const { places, journal, task, timeoutMs } = context;
   journal.intend({ kind: 'stopped', instance: record.name });
-  await stopPooler(context, record, { orderly: true, timeoutMs });
+  await stopCompanions(context, record, { orderly: true, timeoutMs });
   await stopInstance(task, instancePaths(places, record.name), record, {
     way: 'orderly',
     timeoutMs: timeoutMs ?? 60_000,
@@ -56,5 +56,5 @@ export async function goOn(context: Context, record: InstanceRecord, installatio
     timeoutMs: context.timeoutMs ?? defaultTimeoutMs,
   });
   journal.settle();
-  await startPooler(context, record);
+  await startCompanions(context, record);
 }

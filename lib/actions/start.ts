@@ -1,10 +1,10 @@
+import { startCompanions } from './companions.ts';
 import { AppError } from '../errors.ts';
 import { accessProblem, explainingAccess, fixPermissions } from '../instances/access.ts';
 import { startInstance } from '../instances/lifecycle.ts';
 import { instancePaths } from '../instances/places.ts';
 import { assertMemory, leaseHolderOf } from '../instances/memory.ts';
 import { type InstanceRecord, meanToRun, writeRecord } from '../instances/record.ts';
-import { startPooler } from '../pooler/pooler.ts';
 import { livePostmaster } from '../postgres/postmaster.ts';
 import type { Port } from '../host/ports.ts';
 import { defaultRange, parsePort, parseRange, type PortRange } from '../ports/leases.ts';
@@ -68,7 +68,7 @@ export const start = instanceAction({
     if (given.port === undefined) context.leases.renew(record.port, leaseHolderOf(context.places, record));
     const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
     await startInstance(context.task, installation, paths, record, { archiveFolder, timeoutMs });
-    await startPooler(context, record);
+    await startCompanions(context, record);
     return summaryOutcome(context, name);
   },
 });

@@ -2,6 +2,7 @@ import { type Clients, describeIdle, type IdleSession } from '../diagnosis/conne
 import { humanAge } from '../diagnosis/finding.ts';
 import { nowMs } from '../host/clock.ts';
 import type { ObservedPooler } from '../pooler/observe.ts';
+import type { ObservedReceiver } from '../receiver/observe.ts';
 import type { Scheduled } from '../schedule/known.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { moment } from './shared.ts';
@@ -61,4 +62,16 @@ export function poolerLine({ port, state, mode, load }: ObservedPooler): string 
   if (load === null) return line;
   const { clients, servers } = load;
   return `${line}\n${clients.active} clients served, ${clients.waiting} waiting; ${servers.active + servers.idle} connections to the server`;
+}
+
+export function receiverLine({ state, lagBytes, keptBytes, capBytes }: ObservedReceiver): string {
+  const behind = lagBytes === null ? '' : `, ${humanBytes(lagBytes)} behind`;
+  const most = capBytes === null ? 'without a limit' : `of at most ${humanBytes(capBytes)}`;
+  return `${state}${behind}${keptBytes === null ? '' : `; its slot keeps ${humanBytes(keptBytes)} ${most}`}`;
+}
+
+/** How long it took until a commit was in the repository. */
+export function safeAfter({ rpoSeconds }: { rpoSeconds: number | null }): string {
+  if (rpoSeconds === null) return '';
+  return `, a commit was safe after ${rpoSeconds < 1 ? `${Math.round(rpoSeconds * 1000)} ms` : `${rpoSeconds.toFixed(1)} s`}`;
 }

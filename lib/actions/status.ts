@@ -5,6 +5,7 @@ import { lastBackups } from '../backups/summary.ts';
 import { askConnections } from '../diagnosis/connection-facts.ts';
 import { type ConnectionFacts, judgeConnections, judgeIdle } from '../diagnosis/connections.ts';
 import { judgePooler } from '../diagnosis/pooler.ts';
+import { judgeReceiver } from '../diagnosis/receiver.ts';
 import { exitStatus } from '../errors.ts';
 import { linkTarget } from '../host/links.ts';
 import { asSuperuser } from '../instances/connection.ts';
@@ -14,6 +15,7 @@ import { stoppingMessage } from '../instances/state.ts';
 import { type Summary, summarize } from '../instances/summary.ts';
 import { notDurable } from '../instances/own-settings.ts';
 import { type ObservedPooler, observePooler } from '../pooler/observe.ts';
+import { type ObservedReceiver, observeReceiver } from '../receiver/observe.ts';
 import { type Scheduled, scheduledFor } from '../schedule/known.ts';
 import { withClient } from '../postgres/sql.ts';
 import { humanBytes } from '../tuning/sizes.ts';
@@ -21,7 +23,16 @@ import { type Context, instanceAction, type Text } from './action.ts';
 import { protectionLines } from './protection-text.ts';
 import { moment } from './shared.ts';
 import { type Activity, askActivity, type Disk, observeDisk } from './status-facts.ts';
-import { activityLine, connectionLines, diskLine, poolerLine, scheduledLine, type Sessions } from './status-text.ts';
+import {
+  activityLine,
+  connectionLines,
+  diskLine,
+  poolerLine,
+  receiverLine,
+  safeAfter,
+  scheduledLine,
+  type Sessions,
+} from './status-text.ts';
 
 interface Memory {
   committedBytes: number | null;
@@ -56,10 +67,13 @@ export const status = instanceAction({
     const summary: Summary =
       typeof asked === 'string' && !stopping ? { ...seen, state: 'starting', message: asked } : seen;
     const facts = typeof asked === 'object' ? asked : undefined;
+    const receiver = record ? observeReceiver(context.places, record, seen.state, facts?.archiver?.stream) : null;
     const pooler = record ? await observePooler(context.places, record, seen.state, context.task.signal) : null;
     for (const { code, severity, cause, remedy } of [
       ...(facts === undefined ? [] : [...judgeConnections(facts), ...judgeIdle(facts)]),
       ...judgePooler(name, pooler),
+      // A server that was not asked has not said whether anybody receives.
+      ...(facts === undefined ? [] : judgeReceiver(name, receiver)),
     ]) {
       if (severity !== 'info') context.task.warn(`${code}: ${cause} ${remedy}`);
     }
@@ -83,6 +97,7 @@ export const status = instanceAction({
       /** The settings by which a crash may lose data. */
       notDurable: sound === undefined ? [] : notDurable(instancePaths(context.places, sound.name)),
       archive: sound === undefined ? null : observeArchiving(context.places, sound, facts?.archiver),
+      receiver,
       ...lastBackups(context.places, name),
       protection: observeProtection(context.places, name, record),
       scheduled: scheduledFor(context.places, name),
@@ -132,6 +147,7 @@ function page(
   data: Summary &
     Sessions & {
       pooler: ObservedPooler | null;
+      receiver: ObservedReceiver | null;
       memory: Memory;
       notDurable: string[];
       activity: Activity | null;
@@ -158,6 +174,7 @@ function page(
       ? []
       : [['durability', `given up: ${data.notDurable.join(', ')} off; a crash may lose the data`] as [string, string]]),
     ['archive', archiveLine(data.archive)],
+    ...(data.receiver === null ? [] : [['receiver', receiverLine(data.receiver)] as [string, string]]),
     ['last backup', lastBackup ? `${lastBackup.id}, ${lastBackup.state}` : 'none'],
     [
       'last verified',
@@ -185,10 +202,6 @@ function archiveLine(archive: Archiving | null): string {
   const trouble = failing ? `; failing, ${failures} times, last at ${moment(lastFailedAt)}` : '';
   const behind = lagBytes === null ? 'nothing yet on this timeline' : `${humanBytes(lagBytes)} behind`;
   return `${behind}, ${waiting} files waiting${trouble}`;
-}
-
-function safeAfter({ rpoSeconds }: { rpoSeconds: number | null }): string {
-  return rpoSeconds === null ? '' : `, a commit was safe after ${rpoSeconds.toFixed(1)} s`;
 }
 
 function memoryLine({ committedBytes, stressBytes, overcommit }: Memory): string {

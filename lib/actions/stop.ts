@@ -1,6 +1,6 @@
+import { intendCompanions, stopCompanions } from './companions.ts';
 import { stopInstance } from '../instances/stop.ts';
 import { meanToRun } from '../instances/record.ts';
-import { stopPooler } from '../pooler/pooler.ts';
 import { instanceAction } from './action.ts';
 import { openInstance, summaryOutcome } from './shared.ts';
 
@@ -26,8 +26,8 @@ export const stop = instanceAction({
     if (context.dryRun) return { data: { name }, text: [{ line: `would stop ${name}` }] };
     if (forNow !== true) meanToRun(context.places, record, false);
     const way = immediate ? 'immediate' : 'orderly';
-    if (record.pooler !== undefined) context.journal.intend({ kind: 'pooler', instance: name });
-    await stopPooler(context, record, { orderly: way === 'orderly', timeoutMs: context.timeoutMs });
+    intendCompanions(context.journal, record);
+    await stopCompanions(context, record, { orderly: way === 'orderly', timeoutMs: context.timeoutMs });
     await stopInstance(context.task, paths, record, { way, timeoutMs: context.timeoutMs ?? 60_000 });
     return summaryOutcome(context, name);
   },

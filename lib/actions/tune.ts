@@ -8,19 +8,22 @@ import { asSuperuser } from '../instances/connection.ts';
 import { Leases } from '../ports/leases.ts';
 import { describeSettings, type Takes, takesOf } from '../postgres/configuration.ts';
 import type { Installation } from '../postgres/installations.ts';
+import { receivewalProgram } from '../postgres/receivewal.ts';
 import { livePostmaster } from '../postgres/postmaster.ts';
 import { withClient } from '../postgres/sql.ts';
+import { matchReceiver } from '../receiver/receiver.ts';
 import { compareSettings, type SettingChange } from '../tuning/changes.ts';
 import type { Plan, Wishes } from '../tuning/plan.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { loadTemplate, type Template } from '../tuning/templates.ts';
 import { type Context, instanceAction, type Outcome, type Text, type Values } from './action.ts';
 import { installationOf, openInstance } from './shared.ts';
-import { checkTuning, readTuning, templatePath, tuningOptions } from './tuning-wishes.ts';
+import { archiveOption, checkTuning, readTuning, templatePath, tuningOptions, wayOf } from './tuning-wishes.ts';
 
 const options = {
   template: { type: 'string', alias: 't', describe: 'another template, or a file (default: the one it has)' },
   ...tuningOptions,
+  ...archiveOption,
   'replace-own': {
     type: 'boolean',
     describe: 'what --set names wins over your own lines, too: these become comments',
@@ -41,6 +44,10 @@ export const tune = instanceAction({
       'what would be planned today, beside the instances there are now',
     ],
     ['./manage.ts tune client-a --memory 2GB --apply', 'give it more memory'],
+    [
+      './manage.ts tune client-a --archive streaming --apply',
+      'have a loss of the disk cost less than a second of work',
+    ],
     ['./manage.ts tune shop --template saas --max-connections 120 --apply', 'for another use, with more connections'],
   ],
   options,
@@ -62,7 +69,9 @@ export const tune = instanceAction({
     await checking;
     const { budgetShare } = context;
     const overcommit = given.overcommit === true || record.overcommit === true;
-    const wishes = { template, installation, tuning, budgetShare, overcommit, vouched };
+    const archive = given.archive === undefined ? record.archive : wayOf(given.archive);
+    if (archive === 'streaming') receivewalProgram(installation);
+    const wishes = { template, installation, tuning, archive, budgetShare, overcommit, vouched };
     const configured = withoutOwn(readConfigured(paths.data), replaced);
     const tuned: Tuned = { record, paths, configured, replaced };
     const takes = await takesIn(context, installation, paths, record);
@@ -76,6 +85,7 @@ export const tune = instanceAction({
     const reloaded = runs
       ? await reloadAndCheck(context.task, paths, written.record, written.plan.settings)
       : undefined;
+    if (archive !== record.archive) await matchReceiver(context, name);
     return outcome(context, tuned, written.plan, changes, { reloaded });
   },
 });

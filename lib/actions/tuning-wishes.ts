@@ -16,6 +16,20 @@ export const tuningOptions = {
   overcommit: { type: 'boolean', describe: "even if it passes the host's memory budget; this is recorded" },
 } as const;
 
+/** How the WAL gets into the archive, when an instance is made and later. */
+export const archiveOption = {
+  archive: {
+    type: 'string',
+    choices: ['command', 'streaming'],
+    describe: 'how WAL is archived: whole segments (command), or also as it is written (streaming)',
+  },
+} as const;
+
+/** As a record has it. */
+export function wayOf(given: string | undefined): 'streaming' | undefined {
+  return given === 'streaming' ? given : undefined;
+}
+
 type Given = Values<typeof tuningOptions>;
 
 /** @throws BAD_SETTING */

@@ -5,6 +5,7 @@ import type { InstanceRecord } from '../instances/record.ts';
 import { lsnBytes, parseLsn } from '../postgres/lsn.ts';
 import type { Client } from '../postgres/sql.ts';
 import { defaultSegmentBytes, parseSegmentName } from '../postgres/wal.ts';
+import { askStream, type Stream } from './stream.ts';
 import { archiveFolderOf } from './repository.ts';
 import { readArchive } from './wal-check.ts';
 
@@ -17,11 +18,15 @@ export interface ArchiverWords {
   failures: number;
   lastFailedAt: string | null;
   lastArchivedAt: string | null;
+  /** How its WAL is received as it is written; absent where no slot is for that. */
+  stream?: Stream | undefined;
 }
 
 /** How far the archive is behind its server. */
 export interface Archiving {
-  /** From the end of the newest archived segment to where the server writes: what a loss of the disk would cost now. Null where nothing of its timeline is archived. */
+  /** How WAL comes into the repository: whole segments by the server's command, or also as it is written. */
+  mode: 'command' | 'streaming';
+  /** What a loss of the disk would cost now: from the end of the newest archived segment, or of what is received, to where the server writes. Null where nothing of its timeline is archived. */
   lagBytes: number | null;
   /** WAL files that wait to be archived. A command that ends above 125 counts no failure, but makes files wait. */
   waiting: number;
@@ -40,18 +45,21 @@ export async function askArchiver(client: Client): Promise<ArchiverWords | undef
             ${moment('last_archived_time')} "lastArchivedAt"
        from pg_stat_archiver`,
   );
-  return rows[0];
+  const [words] = rows;
+  return words && { ...words, stream: await askStream(client) };
 }
 
 /** @param words what the server says; undefined for one that does not run or does not answer */
 export function observeArchiving(
   places: Places,
-  { name }: Pick<InstanceRecord, 'name'>,
+  { name, archive }: Pick<InstanceRecord, 'name' | 'archive'>,
   words: ArchiverWords | undefined,
 ): Archiving {
   const status = join(instancePaths(places, name).data, 'pg_wal', 'archive_status');
+  const received = words?.stream?.streaming === true ? words.stream.lagBytes : null;
   return {
-    lagBytes: words === undefined ? null : lagOf(archiveFolderOf(places, name), words),
+    mode: archive ?? 'command',
+    lagBytes: received ?? (words === undefined ? null : lagOf(archiveFolderOf(places, name), words)),
     waiting: listFolder(status).filter((file) => file.endsWith('.ready')).length,
     failures: words?.failures ?? null,
     lastFailedAt: words?.lastFailedAt ?? null,

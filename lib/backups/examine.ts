@@ -79,9 +79,15 @@ async function checkTail({ recoveredToLsn, archivedWal, heldBy }: RestoredServer
     const newest = segmentName({ timeline, number: lastNumber }, backup.segmentBytes);
     return { ...check, ok: false, detail: `the recovery ended at ${recoveredToLsn}; the archive goes on to ${newest}` };
   }
+  const received = lastNumber !== undefined && reached > lastNumber;
   let why: string | undefined;
   for await (const reach of archivedWal({ timeline, from: recoveredToLsn })) {
     why = await whyWalEnds(installation, reach, task);
+  }
+  if (received) {
+    // It ends where the receiver was at that moment, maybe within a record.
+    const detail = `replayed to ${recoveredToLsn} on timeline ${timeline}, beyond the archive, in what was received of the next segments`;
+    return { ...check, ok: true, detail };
   }
   const detail = why ?? `replayed to ${recoveredToLsn} on timeline ${timeline}, where it ends`;
   return { ...check, ok: why === undefined, detail };
@@ -118,7 +124,7 @@ async function checkHeartbeat({ ask, heldBy }: RestoredServer, beat: Beat): Prom
   const found = await ask('postgres', readHeartbeat);
   // A later one is as good: another verification may have written it meanwhile.
   const ok = found !== undefined && found >= writtenAt;
-  const safe = `written ${writtenAt}, in the archive ${beat.rpoSeconds} s later`;
+  const safe = `written ${writtenAt}, in the repository ${beat.rpoSeconds} s later`;
   const lost = `the row written ${writtenAt} did not come back${found === undefined ? '' : `; the newest is of ${found}`}`;
   return { ...check, ok, detail: ok ? safe : lost };
 }

@@ -1,25 +1,29 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { listFolder } from '../host/files.ts';
 import { removeFile } from '../host/folders.ts';
 import { copyFile, syncFolder } from '../host/for-good.ts';
+import { run } from '../host/programs.ts';
 import { poll } from '../host/wait.ts';
 import { stopInstance } from '../instances/stop.ts';
 import { instancePaths } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import type { Operation } from '../operation.ts';
+import { findPacker } from '../postgres/codecs.ts';
 import { superuser } from '../postgres/initdb.ts';
 import { livePostmaster, systemIdentifierOf } from '../postgres/postmaster.ts';
 import { segmentBefore } from '../postgres/segment-before.ts';
 import { withClient } from '../postgres/sql.ts';
 import { archiveOfBackup } from './repository.ts';
 import type { RestorePlan } from './restore-plan.ts';
+import { installScript } from './restore-script.ts';
 import { findStored } from './stored-wal.ts';
+import { copyTail, received } from './tail.ts';
 
 /**
  * Sees to it that the recovery can go to the newest transaction of the instance that the backup is of: a running one is told
  * to archive what it is writing; what a stopped one has not archived is taken along, and so is what the running one that is
- * to be replaced archives no more. Where the target needs no newest WAL, only the server to be replaced is stopped.
+ * to be replaced archives no more. Of one that is gone, what its receiver has got is taken. Where the target needs no newest WAL, only the server to be replaced is stopped.
  * @returns false when that instance is gone, so that nobody can say what it wrote last
  */
 export async function collectNewestWal(
@@ -29,11 +33,14 @@ export async function collectNewestWal(
 ): Promise<boolean> {
   const { places, task, journal } = operation;
   const source = instancePaths(places, plan.backup.instance.name);
-  if (systemIdentifierOf(source.data) !== plan.backup.instance.systemIdentifier) return false;
   const archive = archiveOfBackup(places, plan.backup.instance.name, plan.backup.instance.id);
+  const wanted = plan.target.kind !== 'immediate' && plan.target.kind !== 'before-gap';
+  if (systemIdentifierOf(source.data) !== plan.backup.instance.systemIdentifier) {
+    if (wanted) await takeAlongTail(task, plan, archive, restored);
+    return false;
+  }
   const inPlace = record.name === plan.backup.instance.name;
   const running = livePostmaster(source.data);
-  const wanted = plan.target.kind !== 'immediate' && plan.target.kind !== 'before-gap';
   if (!wanted && (!inPlace || running === undefined)) return true;
   if (running !== undefined) {
     const archived = !wanted || (await archiveRest(operation, { host: source.socket, port: running.port }, archive));
@@ -50,8 +57,43 @@ export async function collectNewestWal(
     journal.intend({ kind: 'stopped', instance: record.name });
     await stopInstance(task, source, record, { way: 'fast', timeoutMs: 120_000 });
   }
-  if (wanted) takeAlongWal(source.data, restored, archive);
+  if (wanted) {
+    // The tail first: of what both have, the server's own is the newer.
+    await takeAlongTail(task, plan, archive, restored);
+    takeAlongWal(source.data, restored, archive);
+  }
   return true;
+}
+
+/**
+ * What a receiver has got of segments that the archive does not hold. Nobody else will archive those that are whole: that is done
+ * now, by the script that the server would have used; the last one, which is not, goes along with the data.
+ */
+async function takeAlongTail(
+  task: Operation['task'],
+  { backup, timeline }: RestorePlan,
+  archive: string,
+  newData: string,
+): Promise<void> {
+  const { segmentBytes, instance } = backup;
+  // What a later timeline has is not on the way.
+  const files = () => received(archive, segmentBytes).filter((one) => one.timeline <= timeline);
+  if (files().length === 0) return;
+  const script = installScript('archive-wal.sh', join(dirname(newData), 'archive-wal'));
+  for (const { path, name } of files().filter(({ whole }) => whole)) {
+    const args = [path, name, archive, instance.id, instance.systemIdentifier, findPacker()];
+    try {
+      await run(script, args, { signal: task.signal, timeoutMs: 600_000 });
+    } catch (error) {
+      task.signal.throwIfAborted();
+      task.warn(`${name} was received, and is not archived: ${(error as AppError).output ?? (error as Error).message}`);
+    }
+  }
+  const to = join(newData, 'pg_wal');
+  for (const name of copyTail(files(), to, { ...backup, ...instance })) {
+    task.warn(`what was received as ${name} is not WAL of this instance, and is left out`);
+  }
+  syncFolder(to);
 }
 
 /** Has a server archive the segment it is writing. False when that is not done in time. */

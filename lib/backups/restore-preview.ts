@@ -9,6 +9,7 @@ import { readProof } from './proof.ts';
 import { archiveOfBackup } from './repository.ts';
 import type { RestorePlan } from './restore-plan.ts';
 import { findStored } from './stored-wal.ts';
+import { received } from './tail.ts';
 
 /** What a restore will read, need and take. */
 export interface RestorePreview {
@@ -19,6 +20,8 @@ export interface RestorePreview {
   walBytes: number;
   /** What they take in the archive now. */
   walStoredBytes: number;
+  /** Segments that a receiver has got, in whole or in part, and the archive does not hold. */
+  walReceived: number;
   gaps: string[];
   freeBytes: number;
   /** From earlier restores of this instance; null where none was measured. */
@@ -40,10 +43,16 @@ export function previewRestore(
     walSegments,
     walBytes,
     walStoredBytes: storedBytes(places, plan),
+    walReceived: receivedSegments(places, plan),
     gaps: wal.gaps.map((gap) => describeRange(gap, backup.segmentBytes)),
     freeBytes: freeBytes(homeOf(places, instancePaths(places, name)).scratch),
     expectedSeconds: expectSeconds(backup, walBytes, backups, readProof(places, backup.instance.name)),
   };
+}
+
+function receivedSegments(places: Places, { backup, target }: RestorePlan): number {
+  if (target.kind === 'immediate' || target.kind === 'before-gap') return 0;
+  return received(archiveOfBackup(places, backup.instance.name, backup.instance.id), backup.segmentBytes).length;
 }
 
 function storedBytes(places: Places, { backup, wal }: RestorePlan): number {

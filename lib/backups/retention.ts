@@ -21,7 +21,7 @@ export interface RetentionFacts {
   backups: readonly Retained[];
   /** Whose archive it is. */
   instanceId: string;
-  /** The names of the files in the archive. */
+  /** The names of the files in the archive, those of its tail with their folders. */
   archive: readonly string[];
   /** What these are, by timeline. */
   timelines: Timelines;
@@ -155,7 +155,8 @@ function unneededWal(archive: readonly string[], kept: readonly Retained[]): str
   const oldest = kept
     .map(({ startLsn }) => segmentNumber(startLsn, segmentBytes))
     .reduce((least, number) => (number < least ? number : least));
-  return archive.filter((name) => {
+  return archive.filter((path) => {
+    const name = path.slice(path.lastIndexOf('/') + 1);
     const segment = parseSegmentName(name.slice(0, 24), segmentBytes);
     return segment !== undefined && /^.{24}(\.|$)/.test(name) && segment.number < oldest;
   });

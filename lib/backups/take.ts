@@ -73,7 +73,7 @@ export async function takeBackup(
     ...(await preflight(client, operation, installation, record, options)),
     codec: await chooseCodec(client, installation, options.codec),
     // The switch to a new segment when the backup ends has the heartbeat archived, at the latest.
-    heartbeat: await writeHeartbeat(client),
+    heartbeat: await writeHeartbeat(client, task.signal),
   }));
   const ask = askerOf(operation, record);
   const before = await eachDatabase(ask, countCatalogue);
@@ -107,6 +107,7 @@ export async function takeBackup(
   keepInstanceFiles(operation, record, staging);
   const files = await storeAndArchive(operation, record, { ...manifest, ...ready }, staging);
   const archive = archiveFolderOf(places, record.name);
+  const { receivedAt, ...heartbeat } = ready.heartbeat;
   const backup: Backup = {
     schema: 1,
     id: options.id,
@@ -119,7 +120,7 @@ export async function takeBackup(
     segmentBytes: ready.segmentBytes,
     nextXid,
     compression: ready.codec,
-    heartbeat: { ...ready.heartbeat, archivedAt: archivedAt(archive, ready.heartbeat.segment) ?? nowIso() },
+    heartbeat: { ...heartbeat, archivedAt: receivedAt ?? archivedAt(archive, heartbeat.segment) ?? nowIso() },
     census,
     files,
     sizeBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),

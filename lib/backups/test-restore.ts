@@ -24,6 +24,7 @@ import { askingSettings, isolation, privatePort } from './isolation.ts';
 import { archiveOfBackup } from './repository.ts';
 import { installRestoreScript } from './restore-script.ts';
 import { scratchFolder } from './scratch.ts';
+import { copyTail } from './tail.ts';
 import { unpackBackup } from './unpack.ts';
 import { type PackedWal, unpackedWal } from './unpacked-wal.ts';
 import type { WalWanted } from './wal-wanted.ts';
@@ -88,6 +89,10 @@ export async function testRestore(
     const begunMs = monotonicMs();
     installRestoreScript(packed.restoreScript);
     linkArchive(archiveOfBackup(places, backup.instance.name, backup.instance.id), archive);
+    // Before anything else, as it grows.
+    for (const name of copyTail(wal.tail ?? [], archive, { ...backup, ...backup.instance })) {
+      task.warn(`what was received as ${name} is not WAL of this instance, and is left out`);
+    }
     await unpack(operation, backup, scratch, data);
     const unpackedMs = monotonicMs();
     await task.step('check every file', async () => await verifyUnpacked(installation, data, task));

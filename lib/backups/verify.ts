@@ -1,5 +1,6 @@
 import { AppError } from '../errors.ts';
 import { monotonicMs, nowIso } from '../host/clock.ts';
+import type { Places } from '../instances/places.ts';
 import type { Operation } from '../operation.ts';
 import type { Installation } from '../postgres/installations.ts';
 import { sqlState } from '../postgres/sql.ts';
@@ -10,10 +11,12 @@ import { type Backup, backupFolder, type Check, type Verification, writeBackup }
 import { beatOf, type Beat } from './beat.ts';
 import { examineRunning, examineStopped } from './examine.ts';
 import type { Level, VerifyOptions } from './levels.ts';
+import { archiveOfBackup } from './repository.ts';
 import { checkArchivedWal, checkStoredFiles } from './stored-files.ts';
 import { isForWantOfRoom, testRestore, type TestRestored } from './test-restore.ts';
-import { observeTimelines, type Timelines } from './timelines.ts';
-import { toStop, toTail } from './wal-wanted.ts';
+import { tailAfter } from './tail.ts';
+import { observeTimelines } from './timelines.ts';
+import { toStop, toTail, type WalWanted } from './wal-wanted.ts';
 
 /**
  * Tries a backup out, and writes into the catalogue what was found: only here does a backup become `verified`.
@@ -124,8 +127,7 @@ async function tryRestore(
   { backup, options, beat, stored }: Trial,
 ): Promise<TestRestored> {
   const { places, task } = operation;
-  const timelines = (): Timelines => observeTimelines(places, backup.instance, backup.segmentBytes);
-  const wal = options.level === 'full' ? toTail(backup, timelines()) : toStop(backup);
+  const wal = options.level === 'full' ? toEnd(places, backup) : toStop(backup);
   // Bytes that have changed are not worth unpacking to the end.
   const unsound = new AbortController();
   const sound = stored.then(({ ok }) => {
@@ -149,6 +151,13 @@ async function tryRestore(
     if (!aboutBackup || isForWantOfRoom(error)) throw error;
     return { checks: [{ name: 'test restore', ok: false, detail: detailOf(error as AppError) }] };
   }
+}
+
+/** All that the repository has: the archive, and what a receiver has got behind it. */
+function toEnd(places: Places, { instance, segmentBytes, ...span }: Backup): WalWanted {
+  const wal = toTail({ ...span, segmentBytes }, observeTimelines(places, instance, segmentBytes));
+  const archive = archiveOfBackup(places, instance.name, instance.id);
+  return { ...wal, tail: tailAfter(archive, wal, segmentBytes) };
 }
 
 /** A server that will not start has said why in the message; a program says it in the last line of its output. */

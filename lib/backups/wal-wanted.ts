@@ -1,5 +1,6 @@
 import { type Lsn, lsnBytes, parseLsn } from '../postgres/lsn.ts';
 import { segmentNumber } from '../postgres/wal.ts';
+import type { Received } from './tail.ts';
 import { leadsTo, type Timelines } from './timelines.ts';
 import type { ArchivedTimeline, WalSpan } from './wal-check.ts';
 
@@ -11,6 +12,8 @@ export interface WalWanted {
   lastNumber?: bigint;
   /** What is read of the archive, by timeline, in the order in which it is replayed. */
   spans: { timeline: number; from: Lsn; to?: Lsn }[];
+  /** What a receiver has got behind the archive's end. */
+  tail?: readonly Received[];
 }
 
 /** To the backup's own stop, and no further. */

@@ -4,6 +4,8 @@ import { livePostmaster } from '../postgres/postmaster.ts';
 import { type ArchiverFacts, judgeArchive } from './archive.ts';
 import { observeArchive } from './archive-facts.ts';
 import { type Finding, manage } from './finding.ts';
+import { observeReceiver } from '../receiver/observe.ts';
+import { judgeReceiver } from './receiver.ts';
 import { askServer } from './server-facts.ts';
 
 /** How the archive of one instance is, by its files and, where it runs, by its server. */
@@ -20,5 +22,10 @@ export async function checkArchive(places: Places, record: InstanceRecord, signa
       findings.push({ code: 'CHECK_FAILED', severity: 'warning', subject: record.name, cause, remedy });
     }
   }
-  return [...findings, ...judgeArchive(await observeArchive(places, record, archiver, signal))];
+  const receiver = archiver && observeReceiver(places, record, 'running', archiver.stream);
+  return [
+    ...findings,
+    ...judgeArchive(await observeArchive(places, record, archiver, signal)),
+    ...judgeReceiver(record.name, receiver ?? null),
+  ];
 }

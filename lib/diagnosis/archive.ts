@@ -1,4 +1,5 @@
 import { findGaps, type ArchivedTimeline, type WalSpan } from '../backups/wal-check.ts';
+import type { Stream } from '../backups/stream.ts';
 import { lsnBytes, parseLsn } from '../postgres/lsn.ts';
 import { defaultSegmentBytes, parseSegmentName, segmentName } from '../postgres/wal.ts';
 import { humanBytes } from '../tuning/sizes.ts';
@@ -16,6 +17,8 @@ export interface ArchiverFacts {
   currentLsn: string | null;
   /** Eight hexadecimal digits. */
   timeline: string | null;
+  /** How its WAL is received as it is written; absent where no slot is for that. */
+  stream?: Stream | undefined;
 }
 
 export interface ArchiveFacts {
@@ -70,7 +73,8 @@ function judgeArchiver({ name, archiver, timelines, nowMs }: ArchiveFacts): Find
     add({ code: 'ARCHIVE_FAILING', severity: 'critical', cause, remedy: manage('logs', name) });
   }
   const lag = lagBytes(archiver, timelines);
-  if (lag !== undefined && lag >= 4 * defaultSegmentBytes) {
+  // What is received is in the repository too; how far that is behind is judged with the receiver.
+  if (archiver.stream?.streaming !== true && lag !== undefined && lag >= 4 * defaultSegmentBytes) {
     const cause = `the archive is ${humanBytes(lag)} behind the server, which would be lost with its disk.`;
     const severity = lag >= 64 * defaultSegmentBytes ? 'critical' : 'warning';
     add({ code: 'ARCHIVE_LAG', severity, cause, remedy: manage('logs', name) });

@@ -23,7 +23,9 @@ import { inspectJournal, inspectLocks } from './locks.ts';
 import { judgeMachine } from './machine.ts';
 import { observeMachine } from './machine-facts.ts';
 import { judgePooler } from './pooler.ts';
+import { observeReceiver } from '../receiver/observe.ts';
 import { judgeProtection } from './protection.ts';
+import { judgeReceiver } from './receiver.ts';
 import { judgeServer, judgeSilence } from './server.ts';
 import { askServer } from './server-facts.ts';
 
@@ -135,6 +137,9 @@ async function lookAtInstance(
   findings.push(
     ...(await look(name, 'its pooler', signal, async () => await inspectPooler(places, record, facts, signal))),
   );
+  const { unfinished } = facts.summary;
+  const receiver = asked?.archiver && observeReceiver(places, record, 'running', asked.archiver.stream);
+  if (unfinished === null) findings.push(...judgeReceiver(name, receiver ?? null));
   const archive = async (): Promise<Finding[]> =>
     judgeArchive(await observeArchive(places, record, asked?.archiver, signal));
   findings.push(...(await look(name, 'its archive', signal, archive)));

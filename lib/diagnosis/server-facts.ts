@@ -1,3 +1,4 @@
+import { askStream } from '../backups/stream.ts';
 import { asSuperuser } from '../instances/connection.ts';
 import { instancePaths, type Places } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
@@ -77,5 +78,5 @@ async function askArchiver(client: Client): Promise<ArchiverFacts> {
             case when not pg_is_in_recovery() then substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end as timeline
        from pg_stat_archiver`,
   );
-  return archiver as unknown as ArchiverFacts;
+  return { ...(archiver as unknown as ArchiverFacts), stream: await askStream(client) };
 }

@@ -174,6 +174,8 @@ const ourPrograms = new Set([
   'pg_waldump',
   'pg_checksums',
   'pg_dump',
+  'pg_receivewal',
+  'receive-wal',
   'pgbouncer',
   'tar',
   'zstd',
@@ -183,7 +185,11 @@ const ourPrograms = new Set([
 
 function programName(pid: number): string {
   // A server's children retitle themselves `postgres: …`.
-  return commandLine(pid)[0]?.split(' ')[0]?.replace(/:$/, '').split('/').at(-1) ?? '';
+  const [program, script] = commandLine(pid).map((argument) =>
+    argument.split(' ')[0]?.replace(/:$/, '').split('/').at(-1),
+  );
+  // The receiver is a script of ours, which the system hands to the shell that it names.
+  return (program === 'sh' && script === 'receive-wal' ? script : program) ?? '';
 }
 
 /** The processes of ours that name a folder, or something in it, among their arguments, or that stand in it. */

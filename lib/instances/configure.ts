@@ -32,6 +32,9 @@ export const recoveryConfiguration = 'pg-manage.recovery.conf';
 /** The role that an instance's pooler looks up secrets as; see lib/pooler/secrets.ts. */
 export const poolerRole = 'pgmanage_pooler';
 
+/** The role that an instance's WAL is received as, and the name of the slot that keeps it for the receiver; see lib/receiver. */
+export const receiverRole = 'pgmanage_receiver';
+
 /** The text of postgresql.conf that must stand in it for ours to be read. */
 export const includeLine = `include '${ownConfiguration}'`;
 
@@ -124,11 +127,11 @@ function amongOthers(text: string | undefined, ours: string): string {
   return text?.includes(`${blockBegin}\n`) ? asBlock(ours, withoutBlock(text)) : ours;
 }
 
-/** The account that owns the data, and root, may be the superuser over the socket; a pooler of that account has its own role. */
+/** The account that owns the data, and root, may be the superuser over the socket; what runs beside the server as that account has roles of its own. */
 export function renderIdent(): string {
   const owner = dataOwner().name;
   const names = [...new Set([owner, 'root'])];
-  const rows = [...names.map((name) => [name, superuser]), [owner, poolerRole]].map(
+  const rows = [...names.map((name) => [name, superuser]), [owner, poolerRole], [owner, receiverRole]].map(
     ([name, role]) => `pg_manage  ${JSON.stringify(name)}  ${role}`,
   );
   return ['# Written by pg-manage before every start.', '# MAP  SYSTEM-USER  POSTGRES-ROLE', ...rows, ''].join('\n');

@@ -43,6 +43,7 @@ export interface CreateWishes {
   database: string | undefined;
   locale: string | undefined;
   tuning: Wishes;
+  archive: InstanceRecord['archive'];
   /** Of the host's memory, what all instances may commit. */
   budgetShare: number;
   /** Whether this one may pass that. */
@@ -107,7 +108,7 @@ export async function createInstance(operation: Operation, wishes: CreateWishes)
 /** What a plan is made of, beside the host and its other instances. */
 export type TuningWishes = Pick<
   CreateWishes,
-  'template' | 'installation' | 'tuning' | 'budgetShare' | 'overcommit' | 'vouched'
+  'template' | 'installation' | 'tuning' | 'archive' | 'budgetShare' | 'overcommit' | 'vouched'
 >;
 
 /**
@@ -117,11 +118,18 @@ export type TuningWishes = Pick<
  */
 export function planFor(
   { places, leases }: Pick<Operation, 'places' | 'leases'>,
-  { template, installation, tuning: wishes, budgetShare, overcommit, vouched }: TuningWishes,
+  { template, installation, tuning: wishes, archive, budgetShare, overcommit, vouched }: TuningWishes,
   { id: itself, own }: { id?: string; own?: PlanInput['own'] } = {},
 ): Plan {
   const others = claimsOf(places, leases).filter(({ id }) => id !== itself);
-  const input = { host: readHostFacts(), template, major: installation.major, others, wishes };
+  const input = {
+    host: readHostFacts(),
+    template,
+    major: installation.major,
+    others,
+    wishes,
+    streaming: archive === 'streaming',
+  };
   return planInstance({ ...input, budgetShare, overcommit, vouched, ...(own && { own }) });
 }
 
@@ -151,7 +159,7 @@ function describe(
   wishes: CreateWishes,
   { port, plan, paths }: { port: Port; plan: Plan; paths: InstancePaths },
 ): InstanceRecord {
-  const { id, name, installation, template, tuning, overcommit } = wishes;
+  const { id, name, installation, template, tuning, archive, overcommit } = wishes;
   return {
     schema: 1,
     id,
@@ -170,6 +178,7 @@ function describe(
     stressBytes: plan.stressBytes,
     ...(overcommit ? { overcommit } : {}),
     wishes: tuning,
+    ...(archive === 'streaming' ? { archive } : {}),
   };
 }
 

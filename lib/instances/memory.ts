@@ -46,8 +46,8 @@ function claimOf(places: Places, name: InstanceName): Claim[] {
 
 /** What a record says of the plan that the instance is configured by. */
 export function tuningOf(record: InstanceRecord) {
-  const { template, templateFile, maxConnections, committedBytes, stressBytes, overcommit, wishes } = record;
-  return { template, templateFile, maxConnections, committedBytes, stressBytes, overcommit, wishes };
+  const { template, templateFile, maxConnections, committedBytes, stressBytes, overcommit, wishes, archive } = record;
+  return { template, templateFile, maxConnections, committedBytes, stressBytes, overcommit, wishes, archive };
 }
 
 /** For whom an instance's port is leased, and with how much memory. */

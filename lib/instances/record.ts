@@ -37,6 +37,8 @@ const recordSchema = z.object({
     memoryBytes: z.number().optional(),
     settings: z.record(z.string(), z.string()).optional(),
   }),
+  /** How its WAL gets into the archive: by the server's command alone where absent, and also by a receiver. */
+  archive: z.literal('streaming').optional(),
   /** Its pooler, where it has one: the port that is held for it, and what was asked for. */
   pooler: z
     .object({

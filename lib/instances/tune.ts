@@ -65,7 +65,10 @@ export async function writeTuning(
   writeFileForGood(file, renderPlan(plan, { template: record.template, instance: record.name }));
   ensurePlanIncluded(main);
   writeRecord(places, record);
-  journal.settle({ kind: 'claim', instance: record.name });
+  journal.settle(
+    { kind: 'claim', instance: record.name },
+    ...(record.archive === before.archive ? [] : [{ kind: 'receiver' as const, instance: record.name }]),
+  );
   leases.revise(record.port, leaseHolderOf(places, record));
   return { record, plan };
 }
@@ -117,8 +120,8 @@ function needsOvercommit(
 }
 
 function recordOf(before: InstanceRecord, wishes: TuningWishes, plan: Plan): InstanceRecord {
-  const { overcommit: _allowed, templateFile: _file, ...kept } = before;
-  const { template, tuning, overcommit } = wishes;
+  const { overcommit: _allowed, templateFile: _file, archive: _way, ...kept } = before;
+  const { template, tuning, archive, overcommit } = wishes;
   return {
     ...kept,
     template: template.name,
@@ -128,5 +131,6 @@ function recordOf(before: InstanceRecord, wishes: TuningWishes, plan: Plan): Ins
     stressBytes: plan.stressBytes,
     ...(overcommit ? { overcommit } : {}),
     wishes: tuning,
+    ...(archive === undefined ? {} : { archive }),
   };
 }

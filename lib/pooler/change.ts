@@ -1,5 +1,6 @@
 import { removeFolder } from '../host/folders.ts';
 import type { Port } from '../host/ports.ts';
+import { removeRule } from '../instances/access-rules.ts';
 import { instancePaths, type Places } from '../instances/places.ts';
 import { parseName } from '../instances/names.ts';
 import { type InstanceRecord, readRecord, writeRecord } from '../instances/record.ts';
@@ -9,7 +10,7 @@ import type { LeaseHolder, PortRange } from '../ports/leases.ts';
 import { poolerPaths } from './places.ts';
 import type { PoolerPlan, PoolerWishes } from './plan.ts';
 import { startPooler, stopPooler } from './pooler.ts';
-import { closeLookup, removeRule } from './secrets.ts';
+import { closeLookup, poolerRule } from './secrets.ts';
 
 type Changing = Pick<Operation, 'places' | 'leases' | 'task'>;
 
@@ -83,7 +84,7 @@ export async function matchRecord(operation: Changing, instance: string): Promis
   await removeFolder(poolerPaths(places, record.name).folder);
   const paths = instancePaths(places, record.name);
   if (runs) return await closeLookup(task, paths, record);
-  removeRule(paths);
+  removeRule(paths, poolerRule);
 }
 
 function isRunning(places: Operation['places'], record: InstanceRecord): boolean {

@@ -1,8 +1,6 @@
-import { join } from 'node:path';
 import { AppError } from '../errors.ts';
-import { readText } from '../host/files.ts';
-import { writeFileForGood } from '../host/for-good.ts';
 import { poll } from '../host/wait.ts';
+import { addRule, removeRule } from '../instances/access-rules.ts';
 import { poolerRole, writeIdent } from '../instances/configure.ts';
 import { asSuperuser } from '../instances/connection.ts';
 import type { InstancePaths } from '../instances/places.ts';
@@ -21,8 +19,10 @@ import type { Task } from '../task.ts';
 /** The schema is named like the role. In 1.18 the query runs in the client's own database, so each has the function. */
 export const lookupQuery = `SELECT role, secret FROM ${poolerRole}.secret_of($1)`;
 
-const ruleComment = '# The pooler looks up secrets as this role, which has no password (pg-manage).';
-const rule = `local   all          ${poolerRole}                peer map=pg_manage`;
+export const poolerRule = {
+  comment: '# The pooler looks up secrets as this role, which has no password (pg-manage).',
+  line: `local   all          ${poolerRole}                peer map=pg_manage`,
+};
 
 /** Roles that may do everything go direct, where slots are kept for them; an expired password has no secret (CVE-2025-2291). */
 const createLookup = `
@@ -50,7 +50,7 @@ export async function openLookup(
   databases: readonly string[],
 ): Promise<void> {
   const limits = { signal, timeoutMs: 10_000 };
-  const changed = [writeIdent(paths), addRule(paths)].includes(true);
+  const changed = [writeIdent(paths), addRule(paths, poolerRule)].includes(true);
   await withClient({ ...asSuperuser(paths, record), ...limits }, async (client) => {
     const { rows } = await client.query(`select from pg_roles where rolname = '${poolerRole}'`);
     if (rows.length === 0) await client.query(`create role ${poolerRole} login`);
@@ -96,7 +96,7 @@ async function proveLookup(
 /** Takes away what `openLookup` made, in every database that is there now. */
 export async function closeLookup({ signal }: Task, paths: InstancePaths, record: InstanceRecord): Promise<void> {
   const limits = { signal, timeoutMs: 10_000 };
-  removeRule(paths);
+  removeRule(paths, poolerRule);
   const { databases, exists } = await withClient({ ...asSuperuser(paths, record), ...limits }, async (client) => {
     const { rows } = await client.query<{ databases: string[]; exists: boolean }>(
       `select array(select datname::text from pg_database where datallowconn) as databases,
@@ -115,20 +115,4 @@ export async function closeLookup({ signal }: Task, paths: InstancePaths, record
   await withClient({ ...asSuperuser(paths, record), ...limits }, async (client) => {
     await client.query(`drop role if exists ${poolerRole}`);
   });
-}
-
-/** In front of all others, as the first that fits decides. The rest of the file is its operator's. */
-function addRule({ data }: InstancePaths): boolean {
-  const file = join(data, 'pg_hba.conf');
-  const text = readText(file) ?? '';
-  if (text.split('\n').includes(rule)) return false;
-  writeFileForGood(file, `${ruleComment}\n${rule}\n${text}`);
-  return true;
-}
-
-export function removeRule({ data }: InstancePaths): void {
-  const file = join(data, 'pg_hba.conf');
-  const lines = (readText(file) ?? '').split('\n');
-  const kept = lines.filter((line) => line !== rule && line !== ruleComment);
-  if (kept.length < lines.length) writeFileForGood(file, kept.join('\n'));
 }

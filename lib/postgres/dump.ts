@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { isProgram, run } from '../host/programs.ts';
-import type { Installation } from './installations.ts';
+import { clientFolders, type Installation } from './installations.ts';
 import type { Address } from './sql.ts';
 
 /** The clients that write and read logical dumps, all of one folder and one major. */
@@ -26,15 +26,8 @@ const limitMs = 24 * 60 * 60 * 1000;
  * @throws NO_PG_DUMP
  */
 export function dumpPrograms({ bindir, major }: Pick<Installation, 'bindir' | 'major'>): DumpPrograms {
-  const folders = [
-    bindir,
-    `/usr/lib/postgresql/${major}/bin`, // Debian
-    `/usr/pgsql-${major}/bin`, // Red Hat (PGDG)
-    `/opt/homebrew/opt/postgresql@${major}/bin`,
-    `/usr/local/opt/postgresql@${major}/bin`,
-  ];
   const names = ['pg_dump', 'pg_dumpall', 'pg_restore'] as const;
-  const folder = folders.find((one) => names.every((name) => isProgram(join(one, name))));
+  const folder = clientFolders({ bindir, major }).find((one) => names.every((name) => isProgram(join(one, name))));
   if (folder === undefined) {
     throw new AppError('NO_PG_DUMP', `there is no pg_dump of PostgreSQL ${major} on this machine`, {
       hint: `install it with: apt-get install postgresql-client-${major} — a base backup (--backup-type full) needs none`,

@@ -43,6 +43,17 @@ export function has(installation: Pick<Installation, 'bindir'>, name: Program): 
   return exists(program(installation, name));
 }
 
+/** Where the client programs of a server's major may be: beside the server, else where packages of clients alone put them. */
+export function clientFolders({ bindir, major }: Pick<Installation, 'bindir' | 'major'>): string[] {
+  return [
+    bindir,
+    `/usr/lib/postgresql/${major}/bin`, // Debian
+    `/usr/pgsql-${major}/bin`, // Red Hat (PGDG)
+    `/opt/homebrew/opt/postgresql@${major}/bin`,
+    `/usr/local/opt/postgresql@${major}/bin`,
+  ];
+}
+
 /**
  * The installation to use: what was asked for, else the newest complete one on the machine, else the one that comes with the
  * tool, of which the root is given a copy.

@@ -24,6 +24,7 @@ export function derive(input: PlanInput, given: Given, fit: Fit): PlannedSetting
     ...connections(input, fit),
     ...memory(input, given, fit),
     ...wal(input, fit),
+    ...(input.streaming === true ? receiver(input, given) : []),
     ...workers(input, fit),
     ...io(input),
   ].map(([name, value, reason]) => ({ name, value: String(value), reason }));
@@ -112,6 +113,19 @@ function wal({ template }: PlanInput, { shape, allowanceBytes }: Fit): Row[] {
     ['min_wal_size', formatSize(leastBytes), `${template.workload}: ${why}`],
     ['max_wal_size', formatSize(mostBytes), `${template.workload}: ${why}`],
     ['checkpoint_completion_target', '0.9', 'spreads the writes of a checkpoint (the default from PostgreSQL 14)'],
+  ];
+}
+
+/** What the receiver of `--archive streaming` takes of the server, beside what a backup and standbys do. */
+function receiver({ template }: PlanInput, given: Given): Row[] {
+  const most = given.get('max_wal_size')?.value ?? formatSize(walSizes[template.workload].mostBytes);
+  const senders = 'the default: one for the receiver, two for a backup, the others for standbys';
+  const slots = 'the default: one for the receiver, one for a backup, the others for standbys and subscribers';
+  const cap = 'as max_wal_size: a receiver that is dead holds back no more WAL than that, and no disk fills up by it';
+  return [
+    ['max_wal_senders', 10, senders],
+    ['max_replication_slots', 10, slots],
+    ['max_slot_wal_keep_size', most, `${cap}; it counts for every slot`],
   ];
 }
 

@@ -93,6 +93,11 @@ function numberIn(settings: PlannedSetting[], name: string): number {
   return Number(settings.find((setting) => setting.name === name)?.value ?? 0);
 }
 
+const receiverNeeds: [name: string, least: number][] = [
+  ['max_wal_senders', 3],
+  ['max_replication_slots', 2],
+];
+
 function cautions(input: PlanInput, given: Given, plan: Plan): string[] {
   const { host, template } = input;
   const cautions: string[] = [];
@@ -104,6 +109,10 @@ function cautions(input: PlanInput, given: Given, plan: Plan): string[] {
   }
   const stressBytes = plan.stressBytes + stressSum(input.others);
   if (stressBytes > host.memoryBytes) cautions.push(stressWarning(stressBytes, host.memoryBytes));
+  for (const [name, least] of input.streaming === true ? receiverNeeds : []) {
+    const number = numberIn(plan.settings, name);
+    if (number < least) cautions.push(`${name} is ${number}: the receiver and a backup together need ${least}`);
+  }
   const commit = given.get('synchronous_commit')?.value;
   if (template.durable && commit !== undefined && givesUpDurability('synchronous_commit', commit)) {
     cautions.push(

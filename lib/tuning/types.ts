@@ -65,6 +65,8 @@ export interface PlanInput {
   budgetShare: number;
   /** The operator's word that this instance may pass the budget. */
   overcommit: boolean;
+  /** Whether a receiver streams its WAL into the archive (`--archive streaming`). */
+  streaming?: boolean;
   /** Names that our own table lacks and this very server knows. */
   vouched?: ReadonlySet<string>;
   /** What the operator has written into the instance's postgresql.conf: it comes after the plan, and wins. */

@@ -55,6 +55,37 @@ describe('kill -9 at every step of the journal', () => {
     });
   });
 
+  it('of giving a receiver of WAL, of taking it away, and of what ends it for a while', async () => {
+    await makeShop();
+    const tune = (way: string): string[] => ['tune', 'shop', '--archive', way, '--apply'];
+    const expectWay = async (mode: string): Promise<void> => {
+      const { archive, receiver } = dataOf(await sandbox.manage(['status', 'shop', '--json']));
+      const state = mode === 'streaming' ? { state: 'streaming' } : null;
+      expect([archive.mode, receiver]).toEqual([mode, state && expect.objectContaining(state)]);
+      await expectKept();
+    };
+    for (const [way, other, recoverAt] of [
+      ['streaming', 'command', 'odd'],
+      ['command', 'streaming', 'even'],
+    ] as const) {
+      const steps = await sweep({
+        recoverAt,
+        prepare: async () => void dataOf(await sandbox.manage([...tune(other), '--json'])),
+        command: () => tune(way),
+        intact: expectKept,
+        done: async () => await expectWay(way),
+      });
+      expect(steps).toBeGreaterThanOrEqual(4);
+    }
+    await sweep({
+      recoverAt: 'odd',
+      prepare: async () => void dataOf(await sandbox.manage([...tune('streaming'), '--json'])),
+      command: () => ['restart', 'shop'],
+      intact: async () => await expectWay('streaming'),
+      done: async () => await expectWay('streaming'),
+    });
+  });
+
   it('of stop, restart and destroy with a pooler', async () => {
     for (const [index, action] of ['stop', 'restart', 'destroy'].entries()) {
       await sweep({

@@ -131,6 +131,16 @@ describe('planRetention', () => {
     expect(Object.fromEntries(verdicts.map(({ id, kept, reasons }) => [id, [kept, ...reasons]]))).toEqual(expected);
   });
 
+  it('removes what was received before the oldest kept backup, and no end of a timeline after that', () => {
+    const archive = [
+      `tail/00000001/${nameOf(39)}.partial`,
+      `tail/00000002/${nameOf(50, 2)}.partial`,
+      'tail',
+      nameOf(50),
+    ];
+    expect(plan(week, { keep: 1 }, { archive }).wal).toEqual([`tail/00000001/${nameOf(39)}.partial`]);
+  });
+
   it('removes nothing while it stands still', () => {
     const { verdicts, wal } = plan(week, { keep: 1 }, { frozen: 'damage in base.tar', archive: [nameOf(1)] });
     expect(verdicts.map(({ kept, reasons }) => [kept, reasons])).toEqual(

@@ -87,6 +87,21 @@ describe('archive-wal, told whose WAL goes where', () => {
     expect(stored()).toEqual(['.000000010000000000000004.4711', segment]);
   });
 
+  it('removes what was received of segments that it holds, and nothing else that was', async () => {
+    const tail = join(archive, 'tail', '00000001');
+    mkdirSync(tail, { recursive: true });
+    const [earlier, next] = ['000000010000000000000002', '000000010000000000000004'];
+    for (const name of [earlier, segment, `${segment}.partial`, next, '00000001.history']) {
+      writeFileSync(join(tail, name), 'received');
+    }
+    // A backup's label has the name of its first segment, and a promoted server's partial segment that of a whole one.
+    for (const name of [`${earlier}.zst`, `${next}.00000028.backup`, `${next}.partial`]) {
+      writeFileSync(join(archive, name), '');
+    }
+    expect(await archiveFile(segment, walOf(system))).toEqual({ code: 0, stderr: '' });
+    expect(readdirSync(tail)).toEqual(['00000001.history', `${segment}.partial`, next].sort());
+  });
+
   it('asks for no identity where none is given, as a server that runs since before does', async () => {
     expect((await archiveFile(segment, 'anything', [])).code).toBe(0);
   });

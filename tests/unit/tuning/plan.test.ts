@@ -221,3 +221,22 @@ describe('the budget', () => {
     expect(plan.warnings.join()).toContain('at a busy moment');
   });
 });
+
+describe('an instance whose WAL is streamed', () => {
+  it('has a limit to what a dead receiver holds back, and room for it beside a backup', () => {
+    const plan = planInstance(input({ streaming: true }));
+    expect(valueIn(plan, 'max_slot_wal_keep_size')).toBe(valueIn(plan, 'max_wal_size'));
+    expect(reasonIn(plan, 'max_slot_wal_keep_size')).toContain('no disk fills up');
+    expect([valueIn(plan, 'max_wal_senders'), valueIn(plan, 'max_replication_slots')]).toEqual(['10', '10']);
+    expect(planInstance(input()).settings.map(({ name }) => name)).not.toContain('max_slot_wal_keep_size');
+  });
+
+  it('follows a max_wal_size of your own, and leaves what you say of slots alone', () => {
+    const larger = planInstance(input({ streaming: true, wishes: { settings: { max_wal_size: '8GB' } } }));
+    expect(valueIn(larger, 'max_slot_wal_keep_size')).toBe('8GB');
+    const settings = { max_slot_wal_keep_size: '20GB', max_wal_senders: '2' };
+    const own = planInstance(input({ streaming: true, wishes: { settings } }));
+    expect(valueIn(own, 'max_slot_wal_keep_size')).toBe('20GB');
+    expect(own.warnings).toEqual(['max_wal_senders is 2: the receiver and a backup together need 3']);
+  });
+});
