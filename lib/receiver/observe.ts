@@ -31,10 +31,12 @@ export function observeReceiver(
   const { script, programs } = liveReceiver(receiverPaths(places, name));
   const lives = script !== undefined || programs.length > 0;
   const running = stream?.streaming === true ? 'streaming' : 'waiting';
+  const state = lives ? running : instance === 'running' ? 'crashed' : 'stopped';
   return {
-    state: lives ? running : instance === 'running' ? 'crashed' : 'stopped',
+    state,
     pid: script?.pid ?? null,
-    lagBytes: stream?.lagBytes ?? null,
+    // The session of one that has just died is there for a moment.
+    lagBytes: (state === 'streaming' ? stream?.lagBytes : null) ?? null,
     keptBytes: stream?.keptBytes ?? null,
     capBytes: stream?.capBytes ?? null,
     slotLost: stream?.lost ?? false,

@@ -116,17 +116,11 @@ function wal({ template }: PlanInput, { shape, allowanceBytes }: Fit): Row[] {
   ];
 }
 
-/** What the receiver of `--archive streaming` takes of the server, beside what a backup and standbys do. */
+/** What the receiver of `--archive streaming` may have the server keep. */
 function receiver({ template }: PlanInput, given: Given): Row[] {
   const most = given.get('max_wal_size')?.value ?? formatSize(walSizes[template.workload].mostBytes);
-  const senders = 'the default: one for the receiver, two for a backup, the others for standbys';
-  const slots = 'the default: one for the receiver, one for a backup, the others for standbys and subscribers';
-  const cap = 'as max_wal_size: a receiver that is dead holds back no more WAL than that, and no disk fills up by it';
-  return [
-    ['max_wal_senders', 10, senders],
-    ['max_replication_slots', 10, slots],
-    ['max_slot_wal_keep_size', most, `${cap}; it counts for every slot`],
-  ];
+  const why = 'as max_wal_size: a receiver that is dead holds back no more WAL than that, and no disk fills up by it';
+  return [['max_slot_wal_keep_size', most, `${why}; it counts for every slot`]];
 }
 
 function workers({ major, host, template }: PlanInput, { shape, workerProcesses }: Fit): Row[] {

@@ -110,7 +110,7 @@ function cautions(input: PlanInput, given: Given, plan: Plan): string[] {
   const stressBytes = plan.stressBytes + stressSum(input.others);
   if (stressBytes > host.memoryBytes) cautions.push(stressWarning(stressBytes, host.memoryBytes));
   for (const [name, least] of input.streaming === true ? receiverNeeds : []) {
-    const number = numberIn(plan.settings, name);
+    const number = givenNumber(given, name) ?? 10; // the server's default of both
     if (number < least) cautions.push(`${name} is ${number}: the receiver and a backup together need ${least}`);
   }
   const commit = given.get('synchronous_commit')?.value;
