@@ -9,7 +9,7 @@ import { startReceiver, stopReceiver } from '../receiver/receiver.ts';
  * its WAL.
  */
 
-/** Starts what is not there, also when one of them fails. @throws what `startPooler` and `startReceiver` throw */
+/** Starts what is not there, and takes away what is not to be there any more, also when one of them fails. @throws what `startPooler` and `startReceiver` throw */
 export async function startCompanions(
   operation: Pick<Operation, 'places' | 'leases' | 'task'>,
   record: InstanceRecord,

@@ -16,7 +16,6 @@ import { type InstanceName, parseName } from '../instances/names.ts';
 import { assertMemory, leaseHolderOf, tuningOf } from '../instances/memory.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import { summarize } from '../instances/summary.ts';
-import { matchReceiver } from '../receiver/receiver.ts';
 import { defaultRange, parsePort, parseRange } from '../ports/leases.ts';
 import { type Context, instanceAction, type Outcome, type Values } from './action.ts';
 import { refuseOptions } from './backup-dump.ts';
@@ -127,7 +126,6 @@ async function resumeCompanions(context: Context, record: InstanceRecord, stream
   try {
     await startCompanions(context, record);
     if (!streamed || record.archive === 'streaming') return;
-    await matchReceiver(context, name);
     context.task.warn(
       `${name} did not stream its WAL yet when this was backed up; have it do so with: ./manage.ts tune ${name} --archive streaming --apply`,
     );

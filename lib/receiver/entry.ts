@@ -94,8 +94,3 @@ export async function closeEntry({ signal }: Task, paths: InstancePaths, record:
     await client.query(`drop role if exists ${receiverRole}`);
   });
 }
-
-/** As `closeEntry`, of a server that does not run: what is in it goes when the receiver's state is matched again. */
-export function closeRule(paths: InstancePaths): void {
-  removeRule(paths, receiverRule);
-}

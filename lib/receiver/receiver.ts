@@ -4,8 +4,8 @@ import { assertArchive } from '../backups/preflight.ts';
 import { pruneTail, tailFolder } from '../backups/tail.ts';
 import { AppError } from '../errors.ts';
 import { readCallersFile } from '../host/callers-files.ts';
-import { fileSize, readTextFrom } from '../host/files.ts';
-import { ensureFolder } from '../host/folders.ts';
+import { exists, fileSize, readTextFrom } from '../host/files.ts';
+import { ensureFolder, removeFile } from '../host/folders.ts';
 import { writeFileForGood } from '../host/for-good.ts';
 import { startDaemon } from '../host/programs.ts';
 import { projectDirectory } from '../host/project.ts';
@@ -21,7 +21,7 @@ import { receivewalProgram } from '../postgres/receivewal.ts';
 import { lastLines } from '../postgres/server.ts';
 import { withClient } from '../postgres/sql.ts';
 import { defaultSegmentBytes } from '../postgres/wal.ts';
-import { closeEntry, closeRule, openEntry } from './entry.ts';
+import { closeEntry, openEntry } from './entry.ts';
 import { receiverPaths } from './places.ts';
 import { endReceiver, liveReceiver } from './process.ts';
 
@@ -29,12 +29,12 @@ type Receiving = Pick<Operation, 'places' | 'task'>;
 
 /**
  * Starts the receiver that a running instance's record asks for, and waits until it streams. One that does already is left
- * alone; any other is ended and begun anew. Nothing to do is success.
+ * alone; any other is ended and begun anew. Where the record asks for none, what is left of an earlier one is taken away.
  * @throws NO_PG_RECEIVEWAL; RECEIVER_FAILED with its own words; BACKUP_FAILED where the archive is not this instance's
  */
 export async function startReceiver({ places, task }: Receiving, record: InstanceRecord): Promise<void> {
   const { name } = record;
-  if (record.archive !== 'streaming') return;
+  if (record.archive !== 'streaming') return await removeReceiver({ places, task }, record);
   await task.step('start receiver', async (step) => {
     const program = receivewalProgram({ bindir: record.bindir, major: record.version });
     const paths = receiverPaths(places, name);
@@ -85,19 +85,27 @@ export async function stopReceiver({ places, task }: Receiving, { name }: Instan
   return await task.step('stop receiver', async () => await endReceiver(paths, task.signal));
 }
 
-/** Lets the receiver of an instance be as its record says, whatever an operation that did not end has left. */
+/**
+ * Takes away what a receiver had: above all its slot, for which the server would keep WAL. Its script is the last to go, and
+ * tells that there was one.
+ */
+async function removeReceiver({ places, task }: Receiving, record: InstanceRecord): Promise<void> {
+  const { script } = receiverPaths(places, record.name);
+  if (!exists(script)) return;
+  await stopReceiver({ places, task }, record);
+  await closeEntry(task, instancePaths(places, record.name), record);
+  removeFile(script);
+}
+
+/**
+ * Lets the receiver of an instance be as its record says, whatever an operation that did not end has left. Of a server that does
+ * not run, the next start does it.
+ */
 export async function matchReceiver(operation: Receiving, instance: string): Promise<void> {
-  const { places, task } = operation;
+  const { places } = operation;
   const record = readRecord(places, parseName(instance));
   if (record === undefined) return;
-  const paths = instancePaths(places, record.name);
-  const { state, message } = observe(paths, record);
-  const runs = state === 'running' && message === undefined;
-  if (record.archive === 'streaming') {
-    if (runs) await startReceiver(operation, record);
-    return;
-  }
-  await stopReceiver(operation, record);
-  if (runs) await closeEntry(task, paths, record);
-  else closeRule(paths);
+  const { state, message } = observe(instancePaths(places, record.name), record);
+  if (state === 'running' && message === undefined) await startReceiver(operation, record);
+  else if (record.archive !== 'streaming') await stopReceiver(operation, record);
 }

@@ -214,8 +214,11 @@ describe('with its instance', () => {
   });
 
   it('is taken away and given by tune, which says what it plans and why', async () => {
+    // Of a server that does not run: its slot, which would keep WAL for ever, goes as it starts.
+    expect((await sandbox.manage(['stop', 'shop'])).code).toBe(0);
     const off = dataOf(await sandbox.manage(['tune', 'shop', '--archive', 'command', '--apply', '--json']));
     expect(off).toMatchObject({ applied: true });
+    expect((await sandbox.manage(['start', 'shop'])).code).toBe(0);
     expect(processes()).toEqual({ program: undefined, script: undefined });
     const left = `select rolname as left from pg_roles where rolname ~ 'receiver' union all select slot_name from pg_replication_slots`;
     expect(await superQuery(sandbox, 'shop', left)).toEqual([]);
