@@ -178,7 +178,7 @@ describe('a receiver that is killed', () => {
     await receiverIs({ state: 'streaming', pid: processes().script ?? 0 });
   });
 
-  it('and away for longer than its slot keeps WAL, has no gap in the archive: start makes a new slot', async () => {
+  it('and away for longer than its slot keeps WAL, has no gap in the archive: start brings it back', async () => {
     await superQuery(sandbox, 'shop', `alter system set max_slot_wal_keep_size = '1MB'`);
     await superQuery(sandbox, 'shop', 'select pg_reload_conf()');
     const { program, script } = processes();
