@@ -149,6 +149,41 @@ describe('planRetention', () => {
     expect(wal).toEqual([]);
   });
 
+  it('counts no backup of an earlier instance of the name: a newer, verified one proves nothing of this one', () => {
+    const other = { instance: { id: 'earlier' } };
+    const backups = [backup('b1', 5, 1), backup('b2', 4, 2, { state: 'complete' }), backup('other', 1, 3, other)];
+    const { verdicts } = plan(backups, { keep: 1 });
+    expect(verdicts.map(({ id, kept }) => [id, kept])).toEqual([
+      ['b1', true],
+      ['b2', true],
+      ['other', true],
+    ]);
+    expect(verdicts[0]?.reasons).toEqual(['the newest verified one']);
+    const unproven = plan([backup('b1', 5, 1, { state: 'complete' }), backup('other', 1, 3, other)], { keep: 1 });
+    expect(unproven.verdicts[0]?.reasons).toEqual(['nothing is verified yet, so nothing is removed']);
+    expect(unproven.wal).toEqual([]);
+  });
+
+  it('removes nothing that no rule speaks of', () => {
+    const { verdicts } = plan(week, {});
+    expect(verdicts.map(({ kept }) => kept)).toEqual([true, true, true, true, true]);
+    expect(verdicts[0]?.reasons).toEqual(['no rule says that it may go']);
+  });
+
+  it('takes the moment that the days begin at for one of before', () => {
+    expect(plan([backup('b1', 9, 1), backup('b2', 7, 2), backup('b3', 1, 3)], { days: 7 }).verdicts).toMatchObject([
+      { id: 'b1', kept: false },
+      { id: 'b2', kept: true, reasons: ['the moments from 7 days ago on are restored from it'] },
+      { id: 'b3', kept: true },
+    ]);
+  });
+
+  it('keeps WAL from the oldest start, whichever backup has it, and files that only begin like a segment', () => {
+    const backups = [backup('b1', 3, 8), backup('b2', 1, 5)];
+    const archive = [nameOf(4), nameOf(5), nameOf(8), `${nameOf(4)}0`, 'README'];
+    expect(plan(backups, { keep: 2 }, { archive }).wal).toEqual([nameOf(4)]);
+  });
+
   it('removes WAL from before the oldest kept start, on every timeline and in every form, but no history', () => {
     const archive = [
       nameOf(39),
