@@ -52,7 +52,9 @@ export async function main(given: readonly string[]): Promise<number> {
       output.out(parsed.text);
       return exitStatus.done;
     }
-    return await act(parsed, style, output, paint);
+    return await act(parsed, style, output, paint).catch((error: unknown) => {
+      throw parsed.selector === undefined ? withoutName(error) : error;
+    });
   } catch (thrown) {
     const error = toAppError(thrown);
     const { action, instance } = style;
@@ -71,6 +73,12 @@ export async function rehearse(): Promise<void> {
   const argv = ['list', '--json'];
   const style = readStyle(argv);
   await Promise.all([choosePaint(style), parse(argv, toolVersion(), style), import('../runner.ts')]);
+}
+
+/** Who named no instance learns which was meant. */
+function withoutName(error: unknown): unknown {
+  if (!(error instanceof AppError) || error.code !== 'INSTANCE_NOT_FOUND') return error;
+  return error.with({}, `none was named, and there is ${error.message}`);
 }
 
 type ParsedAction = Extract<Parsed, { kind: 'action' }>;

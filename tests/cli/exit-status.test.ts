@@ -28,7 +28,7 @@ describe('both forms mean the same', () => {
 
   it('without an instance it is main, as in the old tool', async () => {
     const { code, stderr } = await sandbox.manage(['status']);
-    expect(stderr).toContain('no instance "main"');
+    expect(stderr).toContain('none was named, and there is no instance "main"');
     expect(code).toBe(4);
   });
 });
