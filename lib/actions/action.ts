@@ -88,8 +88,14 @@ export interface HostContext extends Context {
 }
 
 /** A piece of what people read; the reporter decides widths and colours. */
-export type Text =
-  { line: string } | { fields: [name: string, value: string][] } | { head: string[]; rows: string[][] };
+export type Text = { line: string } | { fields: [name: string, value: string][] } | Table;
+
+export interface Table {
+  head: string[];
+  rows: string[][];
+  /** Set where several instances' answers make one table. */
+  joins?: true;
+}
 
 export interface Outcome {
   data: Record<string, unknown>;

@@ -1,6 +1,6 @@
 import { type Archiving, type ArchiverWords, askArchiver, observeArchiving } from '../backups/archiving.ts';
 import { observeProtection } from '../backups/observe-protection.ts';
-import type { Protection } from '../backups/protection.ts';
+import { complaints, type Protection } from '../backups/protection.ts';
 import { lastBackups } from '../backups/summary.ts';
 import { askConnections } from '../diagnosis/connection-facts.ts';
 import { type ConnectionFacts, judgeConnections, judgeIdle } from '../diagnosis/connections.ts';
@@ -50,7 +50,8 @@ export const status = instanceAction({
     'Exit status 0 when it runs, 3 when it is stopped, starting, crashed or broken, 4 when there is no such instance.',
   examples: [
     ['./manage.ts --action status --instance client-a', 'one of them'],
-    ['./manage.ts status all --json', 'all of them, for scripts'],
+    ['./manage.ts status all', 'all of them, a line each'],
+    ['./manage.ts status all --json', 'with all there is to know, for scripts'],
   ],
   options: {},
   target: 'existing',
@@ -104,7 +105,7 @@ export const status = instanceAction({
     };
     return {
       data,
-      text: [page(data)],
+      text: [context.several ? row(data) : page(data)],
       exitCode: summary.state === 'running' && !stopping ? exitStatus.done : exitStatus.notRunning,
     };
   },
@@ -143,20 +144,40 @@ async function ask({ places, task, several, live }: Context, record: InstanceRec
   }
 }
 
-function page(
-  data: Summary &
-    Sessions & {
-      pooler: ObservedPooler | null;
-      receiver: ObservedReceiver | null;
-      memory: Memory;
-      notDurable: string[];
-      activity: Activity | null;
-      disk: Disk | null;
-      scheduled: Scheduled;
-      archive: Archiving | null;
-      protection: Protection;
-    } & ReturnType<typeof lastBackups>,
-): Text {
+type Page = Summary &
+  Sessions & {
+    pooler: ObservedPooler | null;
+    receiver: ObservedReceiver | null;
+    memory: Memory;
+    notDurable: string[];
+    activity: Activity | null;
+    disk: Disk | null;
+    scheduled: Scheduled;
+    archive: Archiving | null;
+    protection: Protection;
+  } & ReturnType<typeof lastBackups>;
+
+/** One of several, in a table: what must be seen, and what is wrong. */
+function row({ name, state, port, connections, memory, lastVerifiedBackup, message, protection }: Page): Text {
+  const wrong = [message, ...complaints({ ...protection, stale: protection.stale && lastVerifiedBackup !== null })];
+  return {
+    joins: true,
+    head: ['instance', 'state', 'port', 'conn', 'committed', 'verified (UTC)', 'what is wrong'],
+    rows: [
+      [
+        name,
+        state,
+        String(port ?? '-'),
+        `${connections.used ?? '-'}/${connections.max ?? '-'}`,
+        memory.committedBytes === null ? '-' : humanBytes(memory.committedBytes),
+        lastVerifiedBackup ? moment(lastVerifiedBackup.verifiedAt).slice(0, 16) : 'never',
+        wrong.filter((words) => words !== null).join('; '),
+      ],
+    ],
+  };
+}
+
+function page(data: Page): Text {
   const { lastBackup, lastVerifiedBackup, memory } = data;
   const fields: [string, string][] = [
     ['instance', data.name],

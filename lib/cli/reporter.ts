@@ -90,7 +90,7 @@ function errorDocument({ code, message, hint, output, data }: AppError): object 
 export function reportText(style: Style, report: Report, output: Output, paint: Paint, tookMs?: number): void {
   const many = report.several && report.results.length > 1;
   const together = new Map<string, Result[]>();
-  let printed = false;
+  const answers: Outcome[] = [];
   if (report.plan !== undefined && !style.quiet) printOutcome(report.plan, output, paint);
   for (const result of report.results) {
     const { instance, outcome, error } = result;
@@ -98,11 +98,11 @@ export function reportText(style: Style, report: Report, output: Output, paint: 
     if (error !== undefined && many && isToldTogether(error)) {
       together.set(error.message, [...(together.get(error.message) ?? []), result]);
     } else if (error !== undefined) printError(error, style, output, paint, many ? instance : undefined);
-    else if (outcome !== undefined && !(style.quiet && well)) {
-      if (printed && isPage(outcome)) output.out('');
-      printOutcome(outcome, output, paint);
-      printed = true;
-    }
+    else if (outcome !== undefined && !(style.quiet && well)) answers.push(outcome);
+  }
+  for (const [index, outcome] of joined(answers).entries()) {
+    if (index > 0 && isPage(outcome)) output.out('');
+    printOutcome(outcome, output, paint);
   }
   const failed = report.results.filter(({ error }) => error !== undefined && !isToldTogether(error));
   const count = ({ length }: Result[]): string => `${length} of ${report.results.length}`;
@@ -122,6 +122,15 @@ export function reportText(style: Style, report: Report, output: Output, paint: 
 /** Where what holds them back is the same for all, they are told in one line, at the end. */
 function isToldTogether({ code }: AppError): boolean {
   return code === 'HELD_BACK' || code === 'INTERRUPTED';
+}
+
+/** Tables that are parts of one, each of another instance, as that one. */
+function joined(answers: readonly Outcome[]): Outcome[] {
+  const [first, ...others] = answers;
+  const [table] = first?.text ?? [];
+  if (first === undefined || table === undefined || !('joins' in table)) return [...answers];
+  const rows = others.flatMap(({ text }) => text.flatMap((part) => ('joins' in part ? part.rows : [])));
+  return [{ ...first, text: [{ ...table, rows: [...table.rows, ...rows] }] }];
 }
 
 /** More than a line: set apart from the one before it. */

@@ -57,6 +57,12 @@ it('elsewhere it is a line for each step, and nothing with --quiet', async () =>
   expect(quiet).toMatchObject({ code: 0, stdout: '', stderr: '' });
 });
 
+it('status of several is one table', async () => {
+  const { stdout } = await sandbox.manage(['status', 'all']);
+  const words = stdout.split('\n').map((line) => line.split(/ {2,}/).slice(0, 2).join(' '));
+  expect(words).toEqual(['instance state', 'blog running', 'shop running', '']);
+});
+
 it('Ctrl-C is answered once, with who was interrupted and who had not begun', async () => {
   const running = sandbox.begin(['backup', 'all']);
   const queue = join(sandbox.host, 'backup-queue');
