@@ -68,6 +68,9 @@ function compile(part: string, pattern: string): RegExp {
 }
 
 export function notFound(name: string, names: readonly string[]): AppError {
-  const known = names.length === 0 ? 'there are none yet; make one with: ./manage.ts create NAME' : `there are: ${names.slice(0, 12).join(', ')}`;
+  const known =
+    names.length === 0
+      ? 'there are none yet; make one with: ./manage.ts create NAME'
+      : `there are: ${names.slice(0, 12).join(', ')}`;
   return new AppError('INSTANCE_NOT_FOUND', `no instance "${name}"`, { hint: known });
 }

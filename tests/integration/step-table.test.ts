@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { listFolder } from '../../lib/host/files.ts';
 import { poll } from '../../lib/host/wait.ts';
 import { beginProgram, type Finished, makeSandbox, manageProgram, type Sandbox } from '../helpers/cli.ts';
 
@@ -66,7 +66,7 @@ it('status of several is one table', async () => {
 it('Ctrl-C is answered once, with who was interrupted and who had not begun', async () => {
   const running = sandbox.begin(['backup', 'all']);
   const queue = join(sandbox.host, 'backup-queue');
-  const begun = (): true | undefined => (readdirSync(queue).length > 0 ? true : undefined);
+  const begun = (): true | undefined => (listFolder(queue).length > 0 ? true : undefined);
   await poll(begun, { signal: new AbortController().signal, timeoutMs: 20_000 });
   running.kill('SIGINT');
   const { code, stderr } = await running.finished;

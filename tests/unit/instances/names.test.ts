@@ -88,7 +88,9 @@ describe('select', () => {
   it('takes `all`, also of nobody; any other selector of nobody is an error', () => {
     expect(select('all', names)).toEqual(names);
     expect(select('all', [])).toEqual([]);
-    expect(() => select('*', [])).toThrow(coded('INSTANCE_NOT_FOUND', { hint: 'there are none yet; make one with: ./manage.ts create NAME' }));
+    expect(() => select('*', [])).toThrow(
+      coded('INSTANCE_NOT_FOUND', { hint: 'there are none yet; make one with: ./manage.ts create NAME' }),
+    );
     expect(() => select('client-a', [])).toThrow(coded('INSTANCE_NOT_FOUND'));
   });
 });
