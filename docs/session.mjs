@@ -61,6 +61,7 @@ function normal(text) {
     .replaceAll(/\b(\d{8}T\d{6}Z(-[\da-f]{4})?|[\dA-F]+\/[\dA-F]+)\b/g, 'N') // backups, quarantine; LSNs
     .replaceAll(/\d[\d.,:TZ-]*/g, 'N')
     .replaceAll(/N (kB|MB|GB|TB|B)\b/g, 'N B')
+    .replaceAll(/N (ms|s|min)\b/g, 'N s')
     .replaceAll(/[ -]{2,}/g, ' ');
 }
 
