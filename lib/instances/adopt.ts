@@ -55,7 +55,7 @@ export function keptSettings(
     .filter((folder) => folder !== '' && folder !== paths.socket);
   return {
     listen_addresses: own('listen_addresses'),
-    unix_socket_directories: [paths.socket, ...sockets].join(', '),
+    unix_socket_directories: sockets.join(', '), // ours comes in front, wherever it is by then
     // By this its own manager sees that it runs.
     ...(own('external_pid_file') === '' ? {} : { external_pid_file: own('external_pid_file') }),
     ...(own('wal_level') === 'logical' ? { wal_level: 'logical' } : {}),

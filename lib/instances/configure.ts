@@ -89,7 +89,9 @@ export function ownSettings(paths: InstancePaths, identity: ServerIdentity): Rea
     ['log_truncate_on_rotation', 'on'],
     ['log_line_prefix', '%m [%p] %q%u@%d '],
   ];
-  return new Map([...settings, ...Object.entries(adopted?.settings ?? {})]);
+  const all = new Map([...settings, ...Object.entries(adopted?.settings ?? {})]);
+  const theirs = adopted?.settings['unix_socket_directories'] ?? '';
+  return all.set('unix_socket_directories', theirs === '' ? paths.socket : `${paths.socket}, ${theirs}`);
 }
 
 function renderOwnConfiguration(paths: InstancePaths, identity: ServerIdentity): string {

@@ -97,6 +97,26 @@ describe('a cluster that initdb has made', () => {
     expect(await query(cluster.app, kept)).toEqual([{ answer: 42, memory: '5MB' }]);
   });
 
+  it('goes by another name, with its own socket beside ours', async () => {
+    for (const [from = '', to = ''] of [
+      ['shop', 'store'],
+      ['store', 'shop'],
+    ]) {
+      dataOf(await sandbox.manage(['rename', from, '--to', to, '--yes', '--json']));
+      const own = [
+        '-h',
+        join(sandbox.folder, 'own'),
+        '-p',
+        String(cluster.app.port),
+        '-U',
+        'app',
+        '-Atc',
+        'table kept',
+      ];
+      expect(await runAsOwner('psql', own)).toBe('42\n');
+    }
+  });
+
   it('is released as it was, but for what its operator has written since', async () => {
     appendFileSync(join(cluster.data, 'postgresql.conf'), 'maintenance_work_mem = 70MB\n');
     const released = dataOf(await sandbox.manage(['release', 'shop', '--yes', '--json']));
