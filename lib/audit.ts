@@ -12,8 +12,10 @@ const lineSchema = z.object({
   instance: z.string().nullable(),
   /** The options given, without secrets. */
   arguments: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
-  /** `ok`, or the code of the error. */
+  /** `ok`, the code of the error, or KILLED: found dead by a later command, which has cleared up. */
   result: z.string(),
+  /** What the error said, on one line. */
+  message: z.string().optional(),
   seconds: z.number(),
 });
 

@@ -94,16 +94,18 @@ async function audited(
 ): Promise<Outcome> {
   const { action, options, places } = request;
   const begunMs = monotonicMs();
-  const write = (result: string): void => {
+  const write = (result: string, message?: string): void => {
     const seconds = Math.round(monotonicMs() - begunMs) / 1000;
-    writeAudit(places.audit, { action: action.name, instance: instance ?? null, result, seconds }, options);
+    const told = message === undefined ? {} : { message: message.replaceAll(/\s*\n\s*/g, ' ').slice(0, 500) };
+    writeAudit(places.audit, { action: action.name, instance: instance ?? null, result, ...told, seconds }, options);
   };
   try {
     const outcome = await work();
     write('ok');
     return outcome;
   } catch (error) {
-    write(toAppError(error).code);
+    const { code, message } = toAppError(error);
+    write(code, message);
     throw error;
   }
 }

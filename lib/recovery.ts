@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { writeAudit } from './audit.ts';
 import { exists } from './host/files.ts';
 import { removeFile, removeFolder } from './host/folders.ts';
 import { moveForGood, writeFileForGood } from './host/for-good.ts';
@@ -58,10 +59,21 @@ export async function recover(operation: Recovering, instance?: string): Promise
     const { action, instance: name, begunAt } = entry;
     const folders = entry.steps.flatMap((step) => (step.kind === 'folder' ? step.path : []));
     recovered.push({ action, instance: name, begunAt, outcome, folders });
+    noteKilled(places, entry, outcome);
     const what = entry.instance === '' ? entry.action : `${entry.action} of ${entry.instance}`;
     task.warn(`${what}, begun ${entry.begunAt}, had not ended: ${outcome}`);
   }
   return recovered;
+}
+
+/** Who was killed could not write it down. */
+function noteKilled({ audit }: Operation['places'], entry: JournalEntry, outcome: Recovered['outcome']): void {
+  const { action, instance, begunAt: begun } = entry;
+  writeAudit(
+    audit,
+    { action, instance: instance === '' ? null : instance, result: 'KILLED', seconds: 0 },
+    { begun, outcome },
+  );
 }
 
 async function recoverEntry(operation: Recovering, entry: JournalEntry): Promise<Recovered['outcome']> {

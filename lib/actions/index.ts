@@ -172,7 +172,7 @@ export const actions = {
   diagnose: entry('host', 'what is wrong, why, and what to type', async () => (await import('./diagnose.ts')).diagnose),
   problems: entry(
     'host',
-    'a registry of what diagnose has found over time',
+    'a registry of what went wrong, now and over time',
     async () => (await import('./problems.ts')).problems,
   ),
   metrics: entry(

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { readAudit } from '../audit.ts';
 import { diagnose as lookAtAll } from '../diagnosis/diagnose.ts';
-import { AppError } from '../errors.ts';
+import { AppError, exitStatus } from '../errors.ts';
 import { nowIso } from '../host/clock.ts';
 import { writeSystemFile } from '../host/callers-files.ts';
 import { instanceNames } from '../instances/record.ts';
@@ -9,6 +9,7 @@ import { Leases } from '../ports/leases.ts';
 import { readProblemLog, writeProblemLog } from '../watch/problem-log.ts';
 import { renderProblems } from '../watch/problems-markdown.ts';
 import { changesSince, type Problem, problemsOf } from '../watch/problems.ts';
+import { troublesOf } from '../watch/troubles.ts';
 import { type HostAction, hostAction, type HostContext, type Text } from './action.ts';
 import { diagnose } from './diagnose.ts';
 
@@ -16,9 +17,9 @@ const formats = ['table', 'markdown', 'json'] as const;
 
 export const problems = hostAction({
   name: 'problems',
-  summary: 'a registry of what diagnose has found over time',
+  summary: 'a registry of what went wrong, now and over time',
   details:
-    'Each run looks as diagnose does and writes down what has come and gone since the last one; a schedule makes the history good. Judges each problem (resource conflict, data integrity, configuration) and tells the active ones, those that come and go, and those that were resolved in the last thirty days. What puts the data in doubt is escalated: only a person decides. An info of diagnose is no problem.',
+    'Each run looks as diagnose does and writes down what has come and gone since the last one; a schedule makes the history good. What actions failed with, or were killed in, comes from the audit, until they succeed again. Judges each problem (resource conflict, data integrity, configuration) and tells the active ones, those that come and go, and those that were resolved in the last thirty days. What puts the data in doubt is escalated: only a person decides, and the exit status is 7 until then. An info of diagnose is no problem.',
   examples: [
     ['./manage.ts --action problems', 'as a table'],
     ['./manage.ts problems --file PROBLEMS.md --quiet', 'for cron: the registry as a file that scanners read'],
@@ -38,9 +39,11 @@ export const problems = hostAction({
     const markdown = renderProblems(found);
     const path = file === undefined ? undefined : resolve(context.callerFolder, file);
     if (path !== undefined && !dryRun) write(path, markdown);
+    const escalated = found.filter(({ status, triage }) => status === 'active' && triage.escalated);
     return {
       data: { problems: found, log: places.problems, file: path ?? null },
       text: textOf(found, format as (typeof formats)[number], markdown, path),
+      ...(escalated.length > 0 ? { exitCode: exitStatus.notProven } : {}),
     };
   },
 });
@@ -57,7 +60,9 @@ async function registry(context: HostContext, fix: boolean): Promise<Problem[]> 
     const at = nowIso();
     const changes = changesSince(known, findings, at);
     if (!dryRun) writeProblemLog(places.problems, changes);
-    return problemsOf([...known, ...changes], readAudit(places.audit), at);
+    const audit = readAudit(places.audit);
+    const failed = troublesOf(audit, new Set<string>(names), at);
+    return problemsOf([...known, ...changes, ...failed], audit, at);
   });
 }
 

@@ -14,8 +14,11 @@ const eventSchema = z.object({
   remedy: z.string(),
 });
 
-/** A problem that was there at a look and not at the one before, or the other way round. */
-export type ProblemEvent = z.infer<typeof eventSchema>;
+/** A problem that was there at a look and not at the one before, or the other way round; or an action that failed, or succeeds again. */
+export type ProblemEvent = z.infer<typeof eventSchema> & {
+  /** What has failed, as the audit tells; absent for what a look has found. */
+  action?: string;
+};
 
 /** What came and went, oldest first; a line cut short by a power loss is passed over. */
 export function readProblemLog(file: string): ProblemEvent[] {

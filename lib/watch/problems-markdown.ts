@@ -12,7 +12,7 @@ export function renderProblems(problems: readonly Problem[]): string {
     [`## ${title}`, ...(blocks.length === 0 ? ['None.'] : blocks)].join('\n\n');
   return `${[
     '# Problems',
-    'What `./manage.ts --action diagnose` has found on this host, now and over the last thirty days. Written by `./manage.ts --action problems`; what is changed by hand is lost with the next run.',
+    'What `./manage.ts --action diagnose` has found on this host and what actions have failed with, now and over the last thirty days. Written by `./manage.ts --action problems`; what is changed by hand is lost with the next run.',
     section('Active Issues', of('active').map(activeBlock)),
     section('Intermittent Issues', of('intermittent').map(intermittentBlock)),
     section('Recently Resolved', of('resolved').map(resolvedBlock)),
@@ -55,7 +55,7 @@ function activeBlock(problem: Problem): string {
     cause,
     '',
     '#### Reproduction Steps',
-    '1. `./manage.ts --action diagnose` finds it',
+    `1. ${reproduction(problem)}`,
     ...points('Impact Assessment', {
       'Users Affected': affected(problem),
       'Business Impact': businessImpact(problem),
@@ -94,7 +94,7 @@ function intermittentBlock(problem: Problem): string {
     }),
     ...points('Detection Criteria', {
       Symptoms: problem.code,
-      Monitoring: '`./manage.ts --action diagnose`',
+      Monitoring: problem.action === null ? '`./manage.ts --action diagnose`' : '`./manage.ts --action audit`',
       Logs: `\`./manage.ts --action logs --instance ${problem.subject}\``,
       Metrics: `\`pg_manage_findings{code="${problem.code}"}\``,
     }),
@@ -128,7 +128,10 @@ function resolvedBlock(problem: Problem): string {
     }),
     ...points('Solution Implemented', {
       'Changes Made': repair(problem),
-      Validation: '`./manage.ts --action diagnose` does not find it any more',
+      Validation:
+        problem.action === null
+          ? '`./manage.ts --action diagnose` does not find it any more'
+          : `${problem.action} does not fail with it any more`,
       'Rollback Plan': 'none needed: what replaces data keeps the old in quarantine',
       Documentation: '`./manage.ts --action audit`',
     }),
@@ -211,12 +214,18 @@ const integrationBlock = embed('PROBLEMINTEGRATION', [
   }),
   ...points('Learning Integration', { 'Resolution Patterns': 'what was done while it was there, by the audit' }),
   ...points('Automation Opportunities', {
-    'Auto-Detection': 'every run compares what diagnose finds with what was known',
+    'Auto-Detection':
+      'every run compares what diagnose finds with what was known, and reads what failed from the audit',
     'Auto-Triage': 'resource conflict, data integrity or configuration, by the code of the finding',
     'Auto-Resolution': '`./manage.ts --action problems --fix` does what is safe: it starts nothing and deletes no data',
-    'Auto-Escalation': 'what puts the data in doubt is critical, and only a person decides',
+    'Auto-Escalation':
+      'what puts the data in doubt is critical, ends the run with exit status 7, and only a person decides',
   }),
 ]);
+
+function reproduction({ action, remedy }: Problem): string {
+  return action === null ? '`./manage.ts --action diagnose` finds it' : `\`${remedy}\` failed with it`;
+}
 
 function affected({ subject }: Problem): string {
   return subject === 'host' ? 'all instances of this host' : `clients of ${subject}`;

@@ -10,6 +10,8 @@ export interface Problem {
   title: string;
   cause: string;
   remedy: string;
+  /** The action that fails with it; null for what diagnose finds. */
+  action: string | null;
   /** `intermittent`: gone, and not for the first time. */
   status: 'active' | 'intermittent' | 'resolved';
   frequency: 'rare' | 'occasional' | 'frequent';
@@ -65,8 +67,22 @@ export function problemsOf(events: readonly ProblemEvent[], audit: readonly Audi
   const groups = new Map<string, ProblemEvent[]>();
   for (const event of events) groups.set(keyOf(event), [...(groups.get(keyOf(event)) ?? []), event]);
   return [...groups.values()]
-    .flatMap((history) => problemOf(history, audit, at))
+    .flatMap((history) => problemOf(oneHistory(history), audit, at))
     .toSorted((a, b) => b.triage.impactScore - a.triage.impactScore || (a.title < b.title ? -1 : 1));
+}
+
+/** In the order of time, each trouble once, though a look may have found what the audit tells of, too. */
+function oneHistory(events: readonly ProblemEvent[]): ProblemEvent[] {
+  const history: ProblemEvent[] = [];
+  let open: ProblemEvent | undefined;
+  for (const event of events.toSorted((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))) {
+    const came = event.event === 'came';
+    const known = came ? open !== undefined && (open.action === undefined) !== (event.action === undefined) : !open;
+    if (known) continue;
+    history.push(event);
+    open = came ? (open ?? event) : undefined;
+  }
+  return history;
 }
 
 function problemOf(history: readonly ProblemEvent[], audit: readonly AuditLine[], at: string): Problem[] {
@@ -77,6 +93,7 @@ function problemOf(history: readonly ProblemEvent[], audit: readonly AuditLine[]
   const came = history.filter(({ event }) => event === 'came');
   const recent = came.filter((event) => Date.parse(at) - Date.parse(event.at) <= memoryMs);
   const frequency = recent.length >= 4 ? 'frequent' : recent.length >= 2 ? 'occasional' : 'rare';
+  const went = history.filter(({ event }) => event === 'went');
   const latest = came.at(-1) ?? last;
   return [
     {
@@ -85,11 +102,13 @@ function problemOf(history: readonly ProblemEvent[], audit: readonly AuditLine[]
       title: `${wordsOf(last.code)} (${last.subject})`,
       cause: latest.cause,
       remedy: latest.remedy,
-      status: active ? 'active' : came.length > 1 ? 'intermittent' : 'resolved',
+      action: latest.action ?? null,
+      status: active ? 'active' : went.length > 1 ? 'intermittent' : 'resolved',
       frequency,
       occurrences: recent.length,
       discoveredAt: came[0]?.at ?? last.at,
-      lastOccurrenceAt: active ? at : last.at,
+      // An action failed when it was given; what diagnose finds is there all the time.
+      lastOccurrenceAt: latest.action !== undefined ? latest.at : active ? at : last.at,
       resolvedAt: active ? null : last.at,
       resolvedBy: active ? null : (repairOf(audit, latest, last) ?? null),
       triage: triage(last.code, latest.severity, frequency === 'frequent'),

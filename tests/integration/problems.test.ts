@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { chmodSync, readFileSync } from 'node:fs';
+import { chmodSync, readFileSync, renameSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { dataOf } from '../helpers/answer.ts';
@@ -55,4 +55,34 @@ it('holds exactly what was caused, and what was mended as resolved', async () =>
     await new Promise((resolve) => stranger.close(resolve));
     chmodSync(join(sandbox.root, 'backups', 'shop', 'wal'), 0o700);
   }
+});
+
+it('learns from what actions failed with, and were killed in', async () => {
+  const { port } = await addressOf(sandbox, 'shop');
+  const stranger = createServer().listen(port, '127.0.0.1');
+  try {
+    for (let time = 0; time < 2; time++) expect((await sandbox.manage(['start', 'shop'])).code).toBe(1);
+    const active = (await registry()).find(({ title }) => title === 'Port in use (shop)');
+    expect(active).toMatchObject({ kind: 'ACTIVEPROBLEM', fields: { Frequency: 'occasional', Severity: 'high' } });
+    expect(active?.sections['Description']?.['']).toMatch(/^start failed: port \d+ /);
+  } finally {
+    await new Promise((resolve) => stranger.close(resolve));
+  }
+  dataOf(await sandbox.manage(['start', 'shop', '--json']));
+  expect((await sandbox.manage(['backup', 'shop'], { env: { PG_MANAGE_TEST_KILL_AT: '2' } })).code).toBe(137);
+  dataOf(await sandbox.manage(['recover', '--json']));
+  const { problems } = dataOf(await sandbox.manage(['problems', '--json']));
+  const told = problems.map((one: Record<string, string>) => `${one['status']} ${one['code']} ${one['resolvedBy']}`);
+  expect(told).toContainEqual(expect.stringMatching(/^resolved PORT_IN_USE start by /));
+  expect(told).toContainEqual(expect.stringMatching(/^resolved UNFINISHED_OPERATION /));
+});
+
+it('what puts the data in doubt is escalated: said by the exit status, also to cron, until a person has decided', async () => {
+  dataOf(await sandbox.manage(['stop', 'shop', '--json']));
+  const control = join(sandbox.root, 'instances', 'shop', 'data', 'global', 'pg_control');
+  renameSync(control, `${control}.away`);
+  const { code, stdout } = await sandbox.manage(['problems', '--quiet']);
+  renameSync(`${control}.away`, control);
+  expect({ code, stdout }).toEqual({ code: 7, stdout: expect.stringMatching(/^active +critical +.*Instance broken/m) });
+  expect((await sandbox.manage(['problems', '--quiet'])).code).toBe(0);
 });

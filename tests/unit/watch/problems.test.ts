@@ -4,6 +4,7 @@ import type { Finding, Severity } from '../../../lib/diagnosis/finding.ts';
 import type { ProblemEvent } from '../../../lib/watch/problem-log.ts';
 import { renderProblems } from '../../../lib/watch/problems-markdown.ts';
 import { changesSince, problemsOf } from '../../../lib/watch/problems.ts';
+import { troublesOf } from '../../../lib/watch/troubles.ts';
 import { triage } from '../../../lib/watch/triage.ts';
 import { parseProblems } from '../../helpers/problems-parser.ts';
 
@@ -109,4 +110,67 @@ it.each([
   ],
 ] as const)('%s is triaged', (code, severity, expected) => {
   expect(triage(code, severity, false)).toMatchObject(expected);
+});
+
+describe('what the audit tells', () => {
+  const line = (day: number, action: string, result: string, instance: string | null = 'shop'): AuditLine => {
+    const message = result === 'ok' ? {} : { message: `it is ${result}` };
+    return { at: at(day), user: 'ann', action, instance, arguments: {}, result, ...message, seconds: 1 };
+  };
+  const told = (audit: AuditLine[], day: number, there = ['shop']) =>
+    problemsOf(troublesOf(audit, new Set(there), at(day)), audit, at(day)).map((one) => {
+      const { code, subject, status, occurrences, lastOccurrenceAt, resolvedBy } = one;
+      return [code, subject, status, occurrences, lastOccurrenceAt, resolvedBy];
+    });
+
+  const briefly = (...of: Parameters<typeof told>) => told(...of).map((row) => row.slice(0, 3).join(' '));
+
+  it('a failure is there until the same succeeds, and every one is counted', () => {
+    const audit = [line(1, 'backup', 'BACKUP_FAILED'), line(2, 'backup', 'BACKUP_FAILED')];
+    expect(told(audit, 3)).toEqual([['BACKUP_FAILED', 'shop', 'active', 2, at(2), null]]);
+    const others = [line(3, 'stop', 'ok'), line(3, 'backup', 'ok', 'blog')];
+    expect(briefly([...audit, ...others], 3)).toEqual(['BACKUP_FAILED shop active']);
+    expect(told([...audit, line(3, 'backup', 'ok')], 4)).toEqual([
+      ['BACKUP_FAILED', 'shop', 'resolved', 2, at(2), 'backup by ann'],
+    ]);
+  });
+
+  it('what fails, is mended and fails again comes and goes', () => {
+    const ways = ['MIGRATION_FAILED', 'ok', 'MIGRATION_FAILED', 'ok'];
+    const audit = ways.map((result, index) => line(index + 1, 'migrate', result));
+    expect(told(audit, 5)).toEqual([['MIGRATION_FAILED', 'shop', 'intermittent', 2, at(3), 'migrate by ann']]);
+  });
+
+  it('a restart mends a start, another reason takes the place of the first, and a refusal is no trouble', () => {
+    const start = [
+      line(1, 'start', 'PORT_IN_USE'),
+      line(2, 'start', 'START_FAILED'),
+      line(2, 'create', 'INSTANCE_EXISTS'),
+    ];
+    expect(briefly(start, 3)).toEqual(['START_FAILED shop active', 'PORT_IN_USE shop resolved']);
+    expect(told([...start, line(3, 'restart', 'ok')], 3).map(([, , status]) => status)).toEqual([
+      'resolved',
+      'resolved',
+    ]);
+  });
+
+  it('nobody waits for an instance that is not there, nor longer than a week', () => {
+    const audit = [line(1, 'create', 'PORT_IN_USE', 'blog'), line(1, 'backup', 'DISK_SPACE')];
+    expect(briefly(audit, 2)).toEqual(['DISK_SPACE shop active', 'PORT_IN_USE blog resolved']);
+    expect(briefly(audit, 9)).toEqual(['DISK_SPACE shop resolved', 'PORT_IN_USE blog resolved']);
+    expect(told([line(1, 'backup', 'DISK_SPACE'), line(2, 'destroy', 'ok')], 3, [])).toEqual([
+      ['DISK_SPACE', 'shop', 'resolved', 1, at(1), 'destroy by ann'],
+    ]);
+  });
+
+  it('what was killed is told once, whether a look has found it before or not', () => {
+    const audit = [line(2, 'backup', 'KILLED')];
+    expect(told(audit, 3)).toEqual([['UNFINISHED_OPERATION', 'shop', 'resolved', 1, at(2), null]]);
+    const found = logOf([
+      [1, [finding('UNFINISHED_OPERATION')]],
+      [3, []],
+    ]);
+    const both = problemsOf([...found, ...troublesOf(audit, new Set(['shop']), at(4))], audit, at(4));
+    expect(both).toMatchObject([{ status: 'resolved', occurrences: 1 }]);
+  });
 });
