@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import { ensureFolder } from '../host/folders.ts';
+import { ensureFolder, giveFolder } from '../host/folders.ts';
 import { callersEnvironment, run } from '../host/programs.ts';
 import { instanceNames } from '../instances/record.ts';
 import { autostartInstalled } from '../schedule/autostart.ts';
@@ -45,10 +45,16 @@ export const install = hostAction({
 
     if (accountMade) noteMade(places, { account: before.account.name });
     for (const { path, mode } of folders) ensureFolder(path, mode);
+    const given = before.machine.unwritable.filter(giveFolder);
     noteMade(places, { files: wanted.files });
     for (const file of files) writeOrWarn(context, file);
     const got = await installPackages(context, before, needs);
-    const made = { ...wanted, files: [...wanted.files, ...got.files], packages: got.packages };
+    const made = {
+      ...wanted,
+      folders: [...wanted.folders, ...given],
+      files: [...wanted.files, ...got.files],
+      packages: got.packages,
+    };
     const account = accountMade ? { account: before.account.name } : {};
     return await told(context, await look(), { ...made, ...account }, false);
   },
@@ -137,9 +143,11 @@ async function told(context: Context, facts: SetupFacts, made: Done, dryRun: boo
   const lacking = checks.filter(({ required, state }) => required && state !== 'ok');
   if (lacking.length > 0 && !dryRun) {
     context.dialogue.show([table]);
-    const names = lacking.map(({ name }) => name).join(', ');
-    throw new AppError('NOT_READY', `no instance can be made on this machine: ${names} missing`, {
-      hint: command === null ? 'see the table' : `as root: ${command}`,
+    const why = lacking.map(({ name, found }) => `${name}: ${found}`).join('; ');
+    const lacksPackages = lacking.some(({ need }) => need !== undefined);
+    throw new AppError('NOT_READY', `no instance can be made on this machine: ${why}`, {
+      hint:
+        lacksPackages && command !== null ? `as root: ${command}` : 'as root, give that folder to the account: chown',
       data,
     });
   }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { timestampId } from '../host/clock.ts';
 import { AppError } from '../errors.ts';
 import { exists, folderBytes, listFolder } from '../host/files.ts';
-import { ensureFolder, removeFile, removeFolder } from '../host/folders.ts';
+import { ensureFolder, removeEmptyFolder, removeFile, removeFolder } from '../host/folders.ts';
 import { ownershipOf } from '../host/inspect.ts';
 import { dataOwner } from '../host/users.ts';
 import { moveForGood } from '../host/for-good.ts';
@@ -122,7 +122,7 @@ async function removeFolders({ places }: Context): Promise<void> {
   for (const folder of [places.scratch, places.programs, places.locks]) await removeFolder(folder);
   for (const file of [places.problems, join(places.root, '.pg-manage', 'installed.json')]) removeFile(file);
   for (const folder of [places.instances, places.repository]) {
-    if (exists(folder) && listFolder(folder).length === 0) await removeFolder(folder);
+    if (exists(folder) && listFolder(folder).length === 0) removeEmptyFolder(folder);
   }
   const leases = join(places.host, 'leases');
   // Other roots and users of this host may hold ports still.

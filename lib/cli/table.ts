@@ -9,9 +9,11 @@ export interface Paint {
 }
 
 const states: Record<string, keyof Paint> = {
+  '✔': 'green',
   running: 'green',
   verified: 'green',
   applied: 'green',
+  low: 'yellow',
   starting: 'yellow',
   creating: 'yellow',
   complete: 'yellow',

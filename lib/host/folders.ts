@@ -1,8 +1,18 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, symlinkSync, unlinkSync, utimesSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+} from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isMissing } from './files.ts';
-import { asOwnerOrCaller, dataOwner } from './users.ts';
+import { asCaller, asOwnerOrCaller, calledByRoot, dataOwner } from './users.ts';
 
 /**
  * Makes a folder, and those above it that are missing, for the account that owns the data. Folders that are already there
@@ -53,4 +63,24 @@ export function removeFile(path: string): void {
 /** Removes a folder and all in it. For what an operation of ours made and nobody was told of; never for a client's data. */
 export async function removeFolder(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
+}
+
+/** Removes a folder in which nothing is any more. */
+export function removeEmptyFolder(path: string): void {
+  asOwnerOrCaller(() => rmdirSync(path));
+}
+
+/**
+ * Gives a folder of root's (of a checkout that root has made) to the account that owns the data; what is in it stays as it
+ * is. Only where nobody but root could put another in its place.
+ * @returns whether it was given
+ */
+export function giveFolder(path: string): boolean {
+  if (!calledByRoot()) return false;
+  const [folder, parent] = [path, dirname(path)].map((one) => lstatSync(one));
+  const isRoots = parent?.isDirectory() && parent.uid === 0 && (parent.mode & 0o022) === 0;
+  if (!isRoots || !folder?.isDirectory() || folder.uid !== 0) return false;
+  const { uid, gid } = dataOwner();
+  asCaller(() => chownSync(path, uid, gid));
+  return true;
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectDirectory } from '../../lib/host/project.ts';
 import { dataOf } from '../helpers/answer.ts';
@@ -58,9 +58,13 @@ describe('install', () => {
   });
 
   it('makes folders and completion, and only names the command without a yes', async () => {
+    // As in a checkout of root's, in which git has made one of them.
+    mkdirSync(join(sandbox.root, 'backups'), { recursive: true });
     const data = dataOf(await install(['install']));
     expect(data).toMatchObject({ command, changed: true, made: { packages: [] } });
-    expect(data.made.folders).toEqual([join(sandbox.root, 'instances'), join(sandbox.root, 'backups'), sandbox.host]);
+    const given = asRoot ? [join(sandbox.root, 'backups')] : [];
+    expect(data.made.folders).toEqual([join(sandbox.root, 'instances'), sandbox.host, ...given]);
+    if (asRoot) expect(statSync(join(sandbox.root, 'backups')).uid).toBe(serviceAccount()?.uid);
     expect(calls()).toEqual([]);
     const share = asRoot ? standIn('/usr/local/share') : join(sandbox.folder, 'home', '.local', 'share');
     expect(fileNames(share)).toContain('bash-completion/completions/manage.ts');
@@ -91,7 +95,7 @@ describe('install', () => {
     expect(finished.code).toBe(1);
     expect(finished.json().error).toMatchObject({
       code: 'NOT_READY',
-      message: expect.stringContaining('PostgreSQL missing'),
+      message: expect.stringContaining('PostgreSQL: 13 to 18'),
       hint: expect.stringMatching(/^as root: apt-get install .*\bpostgresql postgresql-contrib\b/),
     });
   });
