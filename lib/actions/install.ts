@@ -170,7 +170,7 @@ function madeFields({ account, folders, files, packages }: Done, command: string
     folders: folders.join('\n'),
     files: files.join('\n'),
     installed: packages.join(' '),
-    'to type': command === null ? undefined : root ? command : `as root: ${command}`,
+    'to type': toType(command, root),
   });
 }
 
@@ -178,10 +178,14 @@ function wouldFields({ folders, files }: Done, command: string | null, root: boo
   return fieldsOf({
     'would make': folders.join('\n'),
     'would write': files.join('\n'),
-    ...(root
-      ? { 'with --yes': command ?? undefined }
-      : { 'to type': command === null ? undefined : `as root: ${command}` }),
+    'to type': toType(command, root),
   });
+}
+
+function toType(command: string | null, root: boolean): string | undefined {
+  if (command === null) return undefined;
+  const here = root && command.startsWith('apt-get');
+  return here ? `./manage.ts --action install --yes\nwhich runs: ${command}` : `as root: ${command}`;
 }
 
 type Fields = [string, string][];

@@ -101,6 +101,8 @@ export function writeSystemFile(path: string, text: string): void {
     try {
       writeFileSync(temporary, text, { mode: 0o644, flag: 'wx', flush: true });
       chmodSync(temporary, 0o644); // the caller's umask may forbid what others need
+      if (process.getuid?.() === 0) chownSync(temporary, 0, 0); // the group is the data's owner's by now
+      if (process.getuid?.() === 0) chownSync(temporary, 0, 0);
       renameSync(temporary, path);
     } finally {
       rmSync(temporary, { force: true });

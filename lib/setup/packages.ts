@@ -32,5 +32,7 @@ export function installArguments(manager: Manager, packages: readonly string[]):
 
 /** Pure: what a person types, as root where the manager wants root. */
 export function installCommand(manager: Manager, needs: readonly Need[]): string {
-  return [manager, ...installArguments(manager, packagesFor(manager, needs))].join(' ');
+  const command = [manager, ...installArguments(manager, packagesFor(manager, needs))].join(' ');
+  // A new Debian knows of no packages at all.
+  return manager === 'apt-get' ? `apt-get update && ${command}` : command;
 }

@@ -46,7 +46,8 @@ beforeAll(async () => {
 });
 afterAll(async () => await sandbox.cleanup());
 
-const command = 'apt-get install -y --no-install-recommends zstd pgbouncer';
+const installs = 'install -y --no-install-recommends zstd pgbouncer';
+const command = `apt-get update && apt-get ${installs}`;
 const isMissing = (name: string) => expect.objectContaining({ name, state: 'missing', required: false });
 
 describe('install', () => {
@@ -79,9 +80,7 @@ describe('install', () => {
       expect(calls()).toEqual([]);
       return;
     }
-    expect(calls()).toEqual(
-      ['update', command.replace('apt-get ', '')].map((words) => `0:0 noninteractive 1 -q ${words}`),
-    );
+    expect(calls()).toEqual(['update', installs].map((words) => `0:0 noninteractive 1 -q ${words}`));
     expect(data).toMatchObject({ command: null, changed: true, made: { packages: ['zstd', 'pgbouncer'] } });
     expect(lstatSync(join(standIn('/etc/systemd/system'), 'pgbouncer.service')).isSymbolicLink()).toBe(true);
     const again = await install(['install', '--yes']);
