@@ -95,7 +95,7 @@ describe('install', () => {
     expect(finished.json().error).toMatchObject({
       code: 'NOT_READY',
       message: expect.stringContaining('PostgreSQL: 13 to 18'),
-      hint: expect.stringMatching(/^as root: apt-get install .*\bpostgresql postgresql-contrib\b/),
+      hint: expect.stringMatching(/^as root: apt-get update && apt-get install .*\bpostgresql postgresql-contrib\b/),
     });
   });
 
