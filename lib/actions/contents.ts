@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { AppError } from '../errors.ts';
+import { callerName } from '../host/users.ts';
 import { passwordOf } from '../instances/passwords.ts';
 import { instancePaths } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
@@ -45,7 +46,7 @@ export async function fill(context: Context, record: InstanceRecord, contents: C
   const { port, role: user, database } = record;
   const connection = { host: paths.socket, port, user, database, password: passwordOf(paths, record, user) };
   const { task, lockTimeoutMs, toolVersion } = context;
-  const run = { lockTimeoutMs, toolVersion };
+  const run = { lockTimeoutMs, toolVersion, what: 'create', caller: callerName() };
   const { migrations: folder, seeds: path } = contents;
   try {
     const migrations = folder === undefined ? null : await migrate(task, connection, { ...run, folder });

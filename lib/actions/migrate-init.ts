@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import { callerName } from '../host/users.ts';
 import { baseline, initHistory } from '../migrations/baseline.ts';
 import { instanceAction } from './action.ts';
 import { migrationConnection, migrationFolder, migrationOptions } from './migration-target.ts';
@@ -43,6 +44,7 @@ export const migrateInit = instanceAction({
       folder: migrationFolder(context, given),
       lockTimeoutMs,
       toolVersion,
+      caller: callerName(),
       dryRun,
       ...(given.to === undefined ? {} : { to: given.to }),
     });

@@ -2,7 +2,7 @@ import { AppError } from '../errors.ts';
 import { rollback, type RollbackTarget } from '../migrations/rollback.ts';
 import { reconnectPooler } from '../pooler/pooler.ts';
 import { instanceAction, type Values } from './action.ts';
-import { runRequest, wayBack } from './migration-run.ts';
+import { withWayBack } from './migration-run.ts';
 import { migrationConnection, migrationFolder, migrationOptions } from './migration-target.ts';
 import { openInstance } from './shared.ts';
 
@@ -29,19 +29,18 @@ export const migrateRollback = instanceAction({
   check: (given) => void targetOf(given),
   confirm: (name, given) => `This undoes ${describe(targetOf(given))} of ${name}, and loses the data they hold`,
   async run(context, name, given) {
-    const result = await rollback(context.task, migrationConnection(context, name, given.database), {
-      ...runRequest(context, name, 'migrate-rollback'),
-      folder: migrationFolder(context, given),
-      target: targetOf(given),
-      dryRun: context.dryRun,
-    });
+    const connection = migrationConnection(context, name, given.database);
+    const wanted = { folder: migrationFolder(context, given), target: targetOf(given), dryRun: context.dryRun };
+    const { result, text } = await withWayBack(context, name, 'migrate-rollback', async (request) =>
+      rollback(context.task, connection, { ...wanted, ...request }),
+    );
     if (!context.dryRun) await reconnectPooler(context, openInstance(context, name).record);
     const names = (list: { version: string; name: string }[]): string =>
       list.map((one) => `${one.version}_${one.name}`).join(', ') || 'none';
     const line = context.dryRun
       ? `${result.pending.length} to undo: ${names(result.pending)}`
       : `${name}: ${result.undone.length} undone (${names(result.undone)}), now at ${result.current ?? 'no version'}`;
-    return { data: { ...result }, text: [{ line }, ...wayBack(context, name, result.restorePoint)] };
+    return { data: { ...result }, text: [{ line }, ...text] };
   },
 });
 

@@ -5,7 +5,7 @@ import { reconnectPooler } from '../pooler/pooler.ts';
 import { instanceAction, type Outcome, type Text } from './action.ts';
 import { fleetOptions, migrateRollout } from './migrate-fleet.ts';
 import { rehearsalOptions, rehearseFirst } from './migrate-rehearse.ts';
-import { runRequest, wayBack } from './migration-run.ts';
+import { withWayBack } from './migration-run.ts';
 import { migrationConnection, migrationFolder, migrationOptions } from './migration-target.ts';
 import { openInstance } from './shared.ts';
 
@@ -45,14 +45,13 @@ export const migrate = instanceAction({
       return previewed(await previewMigrations(pending), current);
     }
     const rehearsal = given.rehearse ? await rehearseFirst(context, name, connection, wanted) : undefined;
-    const result = await runMigrations(context.task, connection, {
-      ...wanted,
-      ...runRequest(context, name, 'migrate'),
-    });
+    const { result, text } = await withWayBack(context, name, 'migrate', async (request) =>
+      runMigrations(context.task, connection, { ...wanted, ...request }),
+    );
     if (result.applied.length > 0) await reconnectPooler(context, openInstance(context, name).record);
     return {
       data: { ...result, ...(given.rehearse ? { rehearsal: rehearsal ?? null } : {}) },
-      text: [{ line: summary(name, result) }, ...wayBack(context, name, result.restorePoint)],
+      text: [{ line: summary(name, result) }, ...text],
     };
   },
 });

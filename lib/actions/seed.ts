@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { readSeeds, seed as runSeeds, type SeedResult } from '../migrations/seeds.ts';
 import { type Common, instanceAction } from './action.ts';
-import { runRequest, wayBack } from './migration-run.ts';
+import { withWayBack } from './migration-run.ts';
 import { migrationConnection, migrationOptions } from './migration-target.ts';
 
 export const seed = instanceAction({
@@ -25,10 +25,11 @@ export const seed = instanceAction({
   check: (given, common) => void readSeeds(pathOf(common, given)),
   async run(context, name, given) {
     const connection = migrationConnection(context, name, given.database);
-    const run = { ...runRequest(context, name, 'seed'), dryRun: context.dryRun };
-    const result = await runSeeds(context.task, connection, pathOf(context, given), run);
+    const { result, text } = await withWayBack(context, name, 'seed', async (request) =>
+      runSeeds(context.task, connection, pathOf(context, given), { ...request, dryRun: context.dryRun }),
+    );
     const line = context.dryRun ? wouldApply(result) : summary(name, result);
-    return { data: { ...result }, text: [{ line }, ...wayBack(context, name, result.restorePoint)] };
+    return { data: { ...result }, text: [{ line }, ...text] };
   },
 });
 

@@ -2,7 +2,7 @@ import type { Client } from '../postgres/sql.ts';
 import type { Task } from '../task.ts';
 import { checkMigration } from './check.ts';
 import { type MigrationFile, type MigrationFolder, readMigrationFolder } from './files.ts';
-import { type History, migrationSchema, openHistory, readHistory, recordSql } from './history.ts';
+import { type History, migrationSchema, openHistory, readHistory, recordSql, seedSchema } from './history.ts';
 import { invalidIndexes, repairOf } from './indexes.ts';
 import type { Reading } from './job.ts';
 import { withMigrationLock } from './lock.ts';
@@ -16,6 +16,7 @@ import {
 } from './plan.ts';
 import { defaultLockRetry } from './retry.ts';
 import { runFiles, type RunRequest } from './run-files.ts';
+import { readRuns, type Run } from './runs.ts';
 import { type MigrationConnection, type Session, withReader, withSession } from './session.ts';
 
 export interface MigrateOptions extends RunRequest {
@@ -42,6 +43,8 @@ export interface MigrationResult {
 export interface MigrationStatus {
   migrations: MigrationEntry[];
   current: string | null;
+  /** The newest of this database, the newest first: of seeds too. */
+  runs: Run[];
 }
 
 /** A plan whose files were looked at, and may run. */
@@ -101,11 +104,19 @@ export async function pendingMigrations(
 export async function migrationStatus(
   task: Task,
   connection: MigrationConnection,
-  { folder, schema = migrationSchema }: { folder: string; schema?: string },
+  { folder, runs: count = 0 }: { folder: string; runs?: number },
 ): Promise<MigrationStatus> {
   const found = readMigrationFolder(folder);
-  const history = await withReader(task, connection, async (client) => readHistory(client, schema));
-  return { migrations: migrationStates(found, history), current: newest(history.applied) };
+  return withReader(task, connection, async (client) => {
+    const history = await readHistory(client);
+    const runs = count === 0 ? [] : await newestRuns(client, count);
+    return { migrations: migrationStates(found, history), current: newest(history.applied), runs };
+  });
+}
+
+async function newestRuns(client: Client, count: number): Promise<Run[]> {
+  const runs = [...(await readRuns(client, migrationSchema, count)), ...(await readRuns(client, seedSchema, count))];
+  return runs.toSorted((a, b) => (a.startedAt > b.startedAt ? -1 : 1)).slice(0, count);
 }
 
 function plan(

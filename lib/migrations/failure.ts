@@ -13,6 +13,8 @@ export type TextFailure = { error: unknown } & (
 
 /** A file, and what was sent of it. */
 export interface Sent {
+  /** The action that sent it. */
+  what: string;
   version: string;
   file: string;
   sql: string;
@@ -50,7 +52,7 @@ export function textFailed(
   const where = place === undefined ? file.file : `${file.file}:${place.line}:${place.column}`;
   const at = 'atEnd' in failure ? `at ${failure.atEnd}: ` : '';
   return new AppError('MIGRATION_FAILED', `${where}: ${at}${server.message} (SQLSTATE ${state})`, {
-    hint: hintFor(state, remains),
+    hint: hintFor(state, `${remains}: correct it, then run ${file.what} again`),
     output: [...(place === undefined ? [] : [quoteLine(place)]), ...wordsOf(server)].join('\n'),
     cause: error,
     data: { ...dataOf(file), sqlState: state, ...(place && { line: place.line, column: place.column }) },
@@ -60,7 +62,7 @@ export function textFailed(
 /** The end of the connection under a file: the server rolls an open transaction back by itself. */
 function connectionLost(file: Sent, error: unknown, remains: string): AppError {
   return new AppError('MIGRATION_FAILED', `${file.file}: the connection was lost: ${(error as Error).message}`, {
-    hint: `${remains}, unless the end came while committing: see the server's log for the reason, then run migrate again, which looks first`,
+    hint: `${remains}, unless the end came while committing: see the server's log for the reason, then run ${file.what} again, which looks first`,
     cause: error,
     data: dataOf(file),
   });
@@ -95,9 +97,9 @@ function placeOf({ sql, out }: Sent, failure: TextFailure, first: number): Place
   return statement && locate(sql, statement.start);
 }
 
-function hintFor(state: string, remains: string): string {
+function hintFor(state: string, otherwise: string): string {
   if (state === '55P03') return 'see what holds the lock with: select pid, state, query from pg_stat_activity';
-  return `${remains}: correct it, then run migrate again`;
+  return otherwise;
 }
 
 function wordsOf({ severity, message, detail, hint, where, internalQuery }: ServerError): string[] {

@@ -1,5 +1,6 @@
 import { identifier, literal, type Client } from '../postgres/sql.ts';
 import { createRuns } from './runs.ts';
+import { type Present, presentTables } from './tables.ts';
 
 /** A row of `migrations`: one file that was applied to this database. */
 export interface AppliedMigration {
@@ -37,6 +38,9 @@ export interface History {
 /** The schema that holds the history. Not "pg_manage": names that begin with pg_ are the server's own (42939). */
 export const migrationSchema = 'pgmanage';
 
+/** The schema that holds the history of seeds. */
+export const seedSchema = 'pgmanage_seeds';
+
 const create = (schema: string): string => `
   CREATE SCHEMA IF NOT EXISTS ${schema};
   CREATE TABLE IF NOT EXISTS ${schema}.migrations (
@@ -67,9 +71,6 @@ const create = (schema: string): string => `
   ${createRuns(schema)}`;
 
 const tables = ['migrations', 'repeatables', 'statements'] as const;
-
-/** What of a schema there is: its tables, and the columns of each. */
-type Present = Map<string, string[]>;
 
 /**
  * Makes the history where there is none. Only ever called under the migration lock: IF NOT EXISTS alone is not safe against
@@ -150,16 +151,4 @@ const statementColumns = 'version, direction, statement, checksum, state, indexe
 
 function toApplied(row: AppliedRow): AppliedMigration {
   return { ...row, appliedAt: row.appliedAt.toISOString() };
-}
-
-/** The tables of a schema, with the names of their columns. */
-export async function presentTables(client: Client, schema: string): Promise<Present> {
-  const { rows } = await client.query<{ name: string; columns: string[] }>(
-    `SELECT c.relname AS name, pg_catalog.array_agg(a.attname::text) AS columns
-     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-     WHERE n.nspname = $1 AND c.relkind = 'r' GROUP BY 1`,
-    [schema],
-  );
-  return new Map(rows.map(({ name, columns }) => [name, columns]));
 }

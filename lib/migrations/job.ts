@@ -14,6 +14,8 @@ export interface Reading {
 
 /** A file to run, in one direction, and what makes it known. */
 export interface Job extends Script, Reading {
+  /** The action that runs it, as people call it: `migrate`, `seed`, … */
+  what: string;
   version: string;
   file: string;
   direction: Direction;
@@ -38,6 +40,6 @@ export function readScript({ sql, transaction }: Script): Reading {
 }
 
 /** What the session is called while it runs a file; the server keeps 63 bytes of it. */
-export function nameOf(job: Pick<Job, 'direction' | 'file'>, run: string): string {
-  return `pg-manage ${job.direction === 'up' ? 'migrate' : 'rollback'} ${run}: ${job.file}`;
+export function nameOf({ what, file }: Pick<Job, 'what' | 'file'>, run: string): string {
+  return `pg-manage ${what} ${run}: ${file}`;
 }

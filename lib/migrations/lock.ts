@@ -113,7 +113,7 @@ function locked(holder: LockHolder | undefined, lockTimeoutMs: number): AppError
     'MIGRATION_LOCKED',
     `the migration lock of this database was not free for ${lockTimeoutMs / 1000} s: it is held by ${who}`,
     {
-      hint: 'let that migration end, or wait longer with --lock-timeout SECONDS',
+      hint: 'let that run end, or wait longer with --lock-timeout SECONDS',
       ...(holder === undefined ? {} : { data: { holder } }),
     },
   );

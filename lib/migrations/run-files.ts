@@ -63,7 +63,7 @@ export async function runFiles<T extends RunFile>(
   try {
     for (const file of files) {
       const noted = statements.filter((one) => one.version === file.version && one.direction === direction);
-      const job = { ...file, direction, noted, record: record(file, { schema, toolVersion, run }) };
+      const job = { ...file, what, direction, noted, record: record(file, { schema, toolVersion, run }) };
       const seconds = await applyFile(task, session, job, { schema, run, lockRetry });
       done.push({ version: file.version, name: file.name, seconds });
     }

@@ -1,5 +1,6 @@
 import { identifier, literal, type Client } from '../postgres/sql.ts';
 import { resetSession } from './session.ts';
+import { presentTables } from './tables.ts';
 
 /** What is known of a run before its first file. */
 export interface RunBegin {
@@ -63,4 +64,33 @@ export async function endRun(
   const values = `files = ARRAY[${files.map(literal).join(', ')}]::text[], error = ${failure === undefined ? 'NULL' : literal(failure)}`;
   const update = `UPDATE ${identifier(schema)}.runs SET ended_at = pg_catalog.clock_timestamp(), ${values} WHERE run = ${run}`;
   await client.query([...resetSession, update].join(';\n'));
+}
+
+interface RunRow extends Omit<Run, 'run' | 'state' | 'startedAt'> {
+  run: string;
+  startedAt: Date;
+  ended: boolean;
+}
+
+/** The newest runs noted in a schema, the newest first; none where an earlier version of the tool has made its history. */
+export async function readRuns(client: Client, schema: string, count: number): Promise<Run[]> {
+  if (!(await presentTables(client, schema)).get('runs')?.includes('ended_at')) return [];
+  const history = ['migrations', 'repeatables'].map(
+    (table) => `SELECT run, file, applied_at FROM ${identifier(schema)}.${table}`,
+  );
+  const { rows } = await client.query<RunRow>(
+    // What a run had done that could not say so is told by the history itself.
+    `SELECT r.run, r.what, r.caller AS by, r.tool_version AS "toolVersion", r.restore_point AS "restorePoint", r.error,
+       r.started_at AS "startedAt", r.ended_at IS NOT NULL AS ended,
+       pg_catalog.date_part('epoch', r.ended_at - r.started_at) AS seconds,
+       coalesce(r.files, (SELECT pg_catalog.array_agg(h.file ORDER BY h.applied_at) FROM (${history.join(' UNION ALL ')}) h
+         WHERE h.run = r.run), '{}') AS files
+     FROM ${identifier(schema)}.runs r ORDER BY r.run DESC LIMIT ${count}`,
+  );
+  return rows.map(({ ended, ...row }) => ({
+    ...row,
+    run: Number(row.run),
+    state: !ended ? 'unfinished' : row.error === null ? 'done' : 'failed',
+    startedAt: row.startedAt.toISOString(),
+  }));
 }

@@ -4,10 +4,8 @@ import { listCallersFolder } from '../host/callers-files.ts';
 import type { Task } from '../task.ts';
 import { applyFolder, type MigrateOptions } from './apply.ts';
 import { type MigrationFolder, readMigrationFile } from './files.ts';
+import { seedSchema } from './history.ts';
 import type { MigrationConnection } from './session.ts';
-
-/** The schema that holds the history of seeds. */
-export const seedSchema = 'pgmanage_seeds';
 
 export interface SeedResult {
   applied: { file: string; seconds: number }[];
@@ -63,7 +61,7 @@ export async function seedFrom(
   folder: MigrationFolder,
   options: Omit<MigrateOptions, 'folder' | 'schema' | 'to'>,
 ): Promise<SeedResult> {
-  const result = await applyFolder(task, connection, folder, { ...options, schema: seedSchema });
+  const result = await applyFolder(task, connection, folder, { what: 'seed', ...options, schema: seedSchema });
   const fileOf = new Map(folder.repeatable.map(({ version, file }) => [version, file]));
   const told = ({ version }: { version: string }): { file: string } => ({ file: fileOf.get(version) ?? version });
   return {

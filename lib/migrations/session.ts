@@ -95,7 +95,7 @@ export async function withSession<T>(
       if (session !== undefined) await endSession(connection, session);
       throw error;
     }
-    throw error instanceof AppError ? error : sqlFailed(`migrating database "${connection.database}"`, error);
+    throw error instanceof AppError ? error : sqlFailed(`running files in database "${connection.database}"`, error);
   }
 }
 
