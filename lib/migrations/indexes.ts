@@ -53,14 +53,14 @@ export function repairOf({ name }: InvalidIndex): string {
  * After a statement that says that it has made an index: IF NOT EXISTS takes an invalid one of that name for good.
  * @throws MIGRATION_FAILED naming it
  */
-export async function assertValid(client: Client, { version, file }: Sent, step: Step): Promise<void> {
+export async function assertValid(client: Client, { what, version, file }: Sent, step: Step): Promise<void> {
   const index = madeIndex(step)?.index;
   if (index === undefined || !(await isInvalid(client, index))) return;
   throw new AppError(
     'MIGRATION_FAILED',
     `${file}: the index ${index} is there and invalid: an earlier build of it failed`,
     {
-      hint: `DROP INDEX CONCURRENTLY ${index}; then run migrate again, which builds it`,
+      hint: `DROP INDEX CONCURRENTLY ${index}; then run ${what} again, which builds it`,
       data: { version, file, index },
     },
   );

@@ -103,7 +103,7 @@ async function openSession(client: Client): Promise<Session> {
   const { rows } = await client.query<Omit<Session, 'client'>>(
     `SELECT pid, extract(epoch FROM backend_start)::text AS "startedAt",
        current_setting('server_version_num')::int / 10000 AS "serverMajor"
-     FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()`,
+     FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())`,
   );
   return { client, ...(rows[0] as Omit<Session, 'client'>) };
 }
