@@ -61,7 +61,7 @@ export const actions = {
   migrate: entry('migrations', 'apply pending migration files', async () => (await import('./migrate.ts')).migrate),
   'migrate-status': entry(
     'migrations',
-    'which migrations are applied',
+    'which migrations are applied, and by which runs',
     async () => (await import('./migrate-status.ts')).migrateStatus,
   ),
   seed: entry('migrations', 'fill a database from SQL files', async () => (await import('./seed.ts')).seed),

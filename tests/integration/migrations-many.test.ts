@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import pg from 'pg';
 import { poll } from '../../lib/host/wait.ts';
 import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
 import { addressOf, query, superQuery, type Address } from '../helpers/database.ts';
@@ -38,6 +39,13 @@ async function history(database: string): Promise<string[]> {
   return rows.map(({ version }) => version);
 }
 
+async function until<T>(probe: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  const limit = { signal: AbortSignal.timeout(60_000), timeoutMs: 60_000 };
+  const found = await poll(async () => await probe(), limit);
+  if (found === undefined) throw new Error('what the test waits for has not come');
+  return found;
+}
+
 describe('many processes and one database', () => {
   it('apply each file once, and all of them succeed, also with concurrent builds among the files', async () => {
     const args = await migration('crowded', {
@@ -65,16 +73,58 @@ describe('many processes and one database', () => {
     const args = await migration(database, { '1_a.sql': sql, '2_b.sql': 'INSERT INTO t VALUES (1);' });
     const killed = sandbox.begin(args);
     const asleep = `SELECT pid FROM pg_stat_activity WHERE datname = '${database}' AND wait_event = 'PgSleep'`;
-    const found = await poll(async () => ((await query(address, asleep)).length > 0 ? true : undefined), {
-      signal: AbortSignal.timeout(60_000),
-      timeoutMs: 60_000,
-    });
-    expect(found).toBe(true);
+    await until(async () => (await query(address, asleep))[0]);
     killed.kill('SIGKILL');
     const other = await sandbox.manage(args);
     expect([other.code, other.stderr]).toEqual([0, other.stderr]);
     expect((await killed.finished).code).not.toBe(0);
     expect(await history(database)).toEqual(['1', '2']);
     expect(await query(within(database), 'SELECT n FROM t')).toEqual([{ n: 1 }]);
+  });
+
+  it('finish the concurrent build of one that was killed in the middle of it: the index is made once, and valid', async () => {
+    const database = 'building';
+    const args = await migration(database, {
+      '1_a.sql': 'INSERT INTO t VALUES (1);\nCREATE INDEX CONCURRENTLY t_n ON t (n);\nINSERT INTO t VALUES (2);',
+    });
+    await query(within(database), 'CREATE TABLE t (n int)');
+    const blocker = new pg.Client({ connectionString: within(database).url });
+    await blocker.connect();
+    try {
+      await blocker.query('BEGIN; INSERT INTO t VALUES (0)'); // the build waits for this transaction
+      const killed = sandbox.begin(args);
+      const state = (mark: string): string =>
+        `SELECT pid FROM pg_stat_activity WHERE datname = '${database}' AND query ~ '^(CREATE|DROP) INDEX' AND wait_event_type = 'Lock' AND ${mark}`;
+      const found = await until(async () => (await query<{ pid: number }>(address, state('true')))[0]);
+      killed.kill('SIGKILL');
+      const others = Promise.all(Array.from({ length: 3 }, async () => await sandbox.manage(args)));
+      // One of them drops what was half built, which waits for the transaction as well.
+      await until(async () => (await query(address, state(`pid <> ${found.pid}`)))[0]);
+      await blocker.query('COMMIT');
+      expect((await others).map(({ code, stderr }) => (code === 0 ? 0 : stderr))).toEqual([0, 0, 0]);
+    } finally {
+      await blocker.end();
+    }
+    expect(await history(database)).toEqual(['1']);
+    expect(await query(within(database), 'SELECT n FROM t ORDER BY n')).toEqual([{ n: 0 }, { n: 1 }, { n: 2 }]);
+    const indexes =
+      "SELECT indexrelid::regclass::text AS name, indisvalid FROM pg_index WHERE indrelid = 't'::regclass";
+    expect(await query(within(database), indexes)).toEqual([{ name: 't_n', indisvalid: true }]);
+  });
+});
+
+describe('a run that has ended', () => {
+  it('survives a crash of the server right after it', async () => {
+    const files = Array.from({ length: 20 }, (_, index) => [`${index + 1}_t.sql`, `CREATE TABLE t${index} ();`]);
+    const args = await migration('crashed', Object.fromEntries(files) as Record<string, string>);
+    expect((await sandbox.manage(args)).code).toBe(0);
+    const data = join(sandbox.root, 'instances', 'main', 'data');
+    // The postmaster ends its children at once: nothing more is written.
+    process.kill(Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]), 'SIGQUIT');
+    await until(() => (existsSync(join(data, 'postmaster.pid')) ? undefined : true));
+    expect((await sandbox.manage(['start', 'main', '--json'])).code).toBe(0);
+    expect(await history('crashed')).toHaveLength(20);
+    const tables = "SELECT count(*)::int AS n FROM pg_tables WHERE tablename ~ '^t\\d+$'";
+    expect(await query(within('crashed'), tables)).toEqual([{ n: 20 }]);
   });
 });

@@ -12,9 +12,9 @@ const made = `SELECT
   (SELECT json_agg(indexdef ORDER BY indexdef) FROM pg_indexes WHERE schemaname = 's') AS indexes,
   (SELECT count(*)::int FROM pg_index WHERE NOT indisvalid) AS invalid,
   (SELECT count(*)::int FROM pgmanage.statements) AS statements,
-  (SELECT json_agg(version) FROM pgmanage.migrations) AS versions`;
+  (SELECT json_agg(version ORDER BY version) FROM pgmanage.migrations) AS versions`;
 
-const file = `-- migrate:up transaction:false
+const stepwise = `-- migrate:up transaction:false
 CREATE SCHEMA s;
 SET search_path = s;
 CREATE TABLE t (n int, m text);
@@ -34,9 +34,11 @@ DROP INDEX CONCURRENTLY t_gone;
 INSERT INTO t VALUES (4, 'four');
 `;
 
-async function countMessages(): Promise<number> {
+type Files = Record<string, string>;
+
+async function countMessages(files: Files): Promise<number> {
   const other = await Playground.on(play.server);
-  other.put({ '1_a.sql': file });
+  other.put(files);
   const proxy = await CuttingProxy.to(play.server.connection());
   await other.run({}, proxy.connection(other.database));
   await proxy.stop();
@@ -48,9 +50,9 @@ async function countMessages(): Promise<number> {
  * What a second run makes of it where the first has lost its connection: after the server had done what a message asks, and
  * before the answer was heard. To lose it before a message is to have lost it after the one before.
  */
-async function madeAfterCut(message: number) {
+async function madeAfterCut(files: Files, message: number) {
   const other = await Playground.on(play.server);
-  other.put({ '1_a.sql': file });
+  other.put(files);
   const proxy = await CuttingProxy.to(play.server.connection());
   proxy.cutAt(message);
   const first = await other.run({}, proxy.connection(other.database)).catch((error: unknown) => error);
@@ -61,26 +63,36 @@ async function madeAfterCut(message: number) {
   return (await other.sql(made))[0];
 }
 
-describe('a file that goes statement by statement', () => {
-  it('comes to the same wherever its connection is lost', async () => {
-    play.put({ '1_a.sql': file });
+describe('what is applied', () => {
+  const steps: Files = { '1_a.sql': stepwise };
+  const transactions: Files = {
+    '1_a.sql': 'CREATE SCHEMA s; CREATE TABLE s.t (n int, m text); COPY s.t FROM stdin;\n1\tone\n\\.\n',
+    '2_b.sql': "INSERT INTO s.t VALUES (2, 'two'); CREATE INDEX ON s.t (n);",
+    '3_c.sql': "UPDATE s.t SET m = m || '!'; CREATE INDEX ON s.t (m);",
+  };
+  it.each([
+    ['a file that goes statement by statement', steps, ['1'], 25], // 12 statements and a transaction, most of several messages
+    ['files in transactions', transactions, ['1', '2', '3'], 8],
+  ])('comes to the same wherever the connection is lost: %s', async (_, files, versions, least) => {
+    play.put(files);
     await play.run();
     const [expected] = await play.sql(made);
-    expect(expected).toMatchObject({ invalid: 0, statements: 0, versions: ['1'] });
+    expect(expected).toMatchObject({ invalid: 0, statements: 0, versions });
     expect(expected?.['indexes']).toHaveLength(2);
-    const messages = await countMessages();
-    // 12 statements and a transaction, most of several messages.
-    expect(messages).toBeGreaterThan(25);
-    const cuts = Array.from({ length: messages }, (_, index) => index + 1);
+    const messages = await countMessages(files);
+    expect(messages).toBeGreaterThan(least);
+    const cuts = Array.from({ length: messages }, (__, index) => index + 1);
     await Promise.all(
       Array.from({ length: 4 }, async () => {
         for (let message = cuts.pop(); message !== undefined; message = cuts.pop()) {
-          expect({ message, ...(await madeAfterCut(message)) }).toEqual({ message, ...expected });
+          expect({ message, ...(await madeAfterCut(files, message)) }).toEqual({ message, ...expected });
         }
       }),
     );
   });
+});
 
+describe('a file that goes statement by statement', () => {
   it('comes to the same when the server ends the session in the middle of a concurrent build', async () => {
     play.put({ '1_a.sql': 'CREATE TABLE t (n int);', '2_b.sql': 'CREATE INDEX CONCURRENTLY i ON t (n);' });
     await play.run({ to: '1' });

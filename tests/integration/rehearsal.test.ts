@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { dataOf } from '../helpers/answer.ts';
 import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
-import { type Address, addressOf, query } from '../helpers/database.ts';
+import { type Address, addressOf, query, superQuery } from '../helpers/database.ts';
 import { putFiles } from '../helpers/files.ts';
 import { expectInvariants } from '../helpers/invariants.ts';
 
@@ -24,6 +24,9 @@ beforeAll(async () => {
   sandbox = await makeSandbox();
   await sandbox.create('client-a');
   address = await addressOf(sandbox, 'client-a');
+  // Of itself the server is to write nothing.
+  await superQuery(sandbox, 'client-a', 'ALTER SYSTEM SET autovacuum = off');
+  await superQuery(sandbox, 'client-a', 'SELECT pg_reload_conf()');
   folder = putFiles(join(sandbox.folder, 'migrations'), {
     '1_big.sql': `CREATE TABLE big (id int PRIMARY KEY, note text);
       INSERT INTO big SELECT n, 'note' FROM generate_series(1, 1000000) n; ANALYZE big;`,
@@ -36,7 +39,7 @@ afterAll(async () => await sandbox?.cleanup());
 
 const migrate = async (...args: string[]) => await sandbox.manage(['migrate', 'client-a', '-m', folder, ...args]);
 
-/** All of the living database that a migration could have changed. */
+/** All of the living database that a migration could have changed; and that no transaction at all has written to the server. */
 async function fingerprint(): Promise<unknown> {
   const { instances } = dataOf(await sandbox.manage(['drift', 'client-a', '--json']));
   const [files] = await query(
@@ -44,7 +47,8 @@ async function fingerprint(): Promise<unknown> {
     "SELECT pg_relation_filenode('big') AS file, (SELECT count(*) FROM big WHERE note = 'note')::int AS notes",
   );
   const history = await query(address, 'SELECT version, applied_at FROM pgmanage.migrations ORDER BY 1');
-  return { instances, files, history };
+  const [server] = await query(address, 'SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS "nextTransaction"');
+  return { instances, files, history, server };
 }
 
 async function rehearsed(...args: string[]): Promise<Record<string, Rehearsed>> {
