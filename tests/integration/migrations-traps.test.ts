@@ -120,8 +120,16 @@ four; 'five
       { s: "'; three", f: ';', g: 'b;' },
     ]);
     expect(await play.sql('SELECT FROM t')).toHaveLength(3);
-    play.put({ '2_b.sql': 'SELECT 1;\n\\gexec\n' });
-    expect((await refusal(play.run())).message).toMatch(/^2_b\.sql:2:1: \\gexec is a command of psql/);
+    // In a transaction: what only looks like the end of one, or like a statement that none may hold, stands in bodies and words.
+    play.put({
+      '2_b.sql': `CREATE PROCEDURE p() LANGUAGE plpgsql AS $p$ DECLARE n int; BEGIN COMMIT; END; $p$;
+        CREATE FUNCTION h() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT 'a'; SELECT 'b'; END;
+        INSERT INTO t VALUES ('; COMMIT; VACUUM t;'); /* ; COMMIT; */`,
+    });
+    expect((await play.run()).applied).toHaveLength(1);
+    expect(play.warnings).toEqual([]);
+    play.put({ '3_c.sql': 'SELECT 1;\n\\gexec\n' });
+    expect((await refusal(play.run())).message).toMatch(/^3_c\.sql:2:1: \\gexec is a command of psql/);
   });
 
   it('trap 8: the key of a dump that became a migration is refused with its line', async () => {
