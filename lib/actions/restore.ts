@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Backup } from '../backups/catalogue.ts';
 import { chooseRestore, readPresent } from '../backups/choose-restore.ts';
 import { findDump } from '../backups/dumps/catalogue.ts';
-import { archiveFolderOf, prepareArchive } from '../backups/repository.ts';
+import { archiveFolderOf, assertNotElsewhere, prepareArchive } from '../backups/repository.ts';
 import { type Restored, restoreInstance } from '../backups/restore.ts';
 import type { RestorePlan } from '../backups/restore-plan.ts';
 import { parseTarget, type RestoreTarget, targetWords } from '../backups/restore-target.ts';
@@ -104,6 +104,7 @@ export async function restoreSelected(context: Context, name: InstanceName, give
   if (beside !== undefined && (hadFinished(context, 'restore') || hadFinished(context, 'clone')))
     return summaryOutcome(context, beside);
   if (beside !== undefined) assertNameFree(context, beside);
+  else if (readPresent(context.places, name) === undefined) assertNotElsewhere(context, name, plan.backup.instance.id);
   if (context.dryRun) {
     if (beside !== undefined) assertRoom(context, besideOf(plan.backup, beside, given));
     return describePlan(context.places, plan, beside ?? name, backups);

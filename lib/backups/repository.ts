@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { AppError } from '../errors.ts';
 import { exists, listFolder, readText } from '../host/files.ts';
 import { ensureFolder } from '../host/folders.ts';
 import { moveForGood, writeFileForGood } from '../host/for-good.ts';
@@ -59,13 +60,16 @@ export function requireRepositoryName(places: Places, name: InstanceName): Insta
 /**
  * Makes the archive of a new instance. The archive of an earlier one of the same name is moved aside, not mixed with: two
  * database systems in one archive would overwrite each other's history.
+ * @throws INSTANCE_EXISTS where that one lives, in another root of this host
  */
-export function prepareArchive({ places, journal }: Operation, name: InstanceName, instanceId: string): string {
+export function prepareArchive(operation: Operation, name: InstanceName, instanceId: string): string {
+  const { places, journal } = operation;
   const folder = archiveFolderOf(places, name);
   ensureFolder(baseFolderOf(places, name));
   if (exists(folder)) {
     const owner = archiveOwner(folder);
     if (owner === instanceId) return folder;
+    if (owner !== undefined) assertNotElsewhere(operation, name, owner);
     const aside = putAside(folder, owner ?? `unowned-${journal.id}`);
     journal.intend({ kind: 'move', from: folder, to: aside });
     moveForGood(folder, aside);
@@ -74,4 +78,32 @@ export function prepareArchive({ places, journal }: Operation, name: InstanceNam
   ensureFolder(folder);
   writeFileForGood(join(folder, ownerFile), `${instanceId}\n`);
   return folder;
+}
+
+/**
+ * Two roots may have one repository, and then their instances may have one name: what is one's is not taken for the other's.
+ * @throws INSTANCE_EXISTS naming who has it
+ */
+export function assertNotElsewhere(
+  { places, leases }: Pick<Operation, 'places' | 'leases'>,
+  name: InstanceName,
+  instanceId: string,
+): void {
+  const holder = leases
+    .all()
+    .find((lease) => lease.instanceId === instanceId && lease.root !== places.root && isThere(lease));
+  if (holder === undefined) return;
+  const { repository } = places;
+  throw new AppError(
+    'INSTANCE_EXISTS',
+    `${join(repository, name)} is of the instance ${holder.instance} of ${holder.root}`,
+    {
+      hint: `choose another name, or another repository with --backups DIR; that one is meant with --root ${holder.root}`,
+    },
+  );
+}
+
+/** An instance whose folder was lost holds its lease, and nothing else. */
+function isThere({ root, instance }: { root: string; instance: string }): boolean {
+  return exists(join(root, 'instances', instance));
 }

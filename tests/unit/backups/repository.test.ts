@@ -20,11 +20,13 @@ const second = '22222222-bbbb-4bbb-8bbb-000000000000';
 const third = '33333333-cccc-4ccc-8ccc-000000000000';
 let root: string;
 let places: Places;
+let leases: { instanceId: string; instance: string; root: string }[];
 let steps: { step: UndoStep; wal: string[] }[];
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'pgm-repository-'));
   places = placesOf(root, join(root, 'backups'), join(root, 'host'));
   steps = [];
+  leases = [];
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
@@ -35,7 +37,7 @@ const archives = (): string[] => {
 
 function prepare(id: string, journalId = 'journal-1'): string {
   const journal = { id: journalId, intend: (step: UndoStep) => void steps.push({ step, wal: archives() }) };
-  return prepareArchive({ places, journal } as unknown as Operation, name, id);
+  return prepareArchive({ places, journal, leases: { all: () => leases } } as unknown as Operation, name, id);
 }
 
 describe('prepareArchive', () => {
@@ -52,6 +54,21 @@ describe('prepareArchive', () => {
     const folder = prepare(first);
     expect(readdirSync(folder)).toContain('000000010000000000000001');
     expect(steps).toEqual([]);
+  });
+
+  it('leaves the archive of an instance that lives in another root where it is, and says whose it is', () => {
+    prepare(first);
+    const other = join(root, 'other');
+    leases = [{ instanceId: first, instance: name, root: other }];
+    mkdirSync(join(other, 'instances', name), { recursive: true });
+    expect(() => prepare(second)).toThrow(
+      expect.objectContaining({ code: 'INSTANCE_EXISTS', message: expect.stringContaining(`client-a of ${other}`) }),
+    );
+    expect(archives()).toEqual(['wal']);
+    // Lost there, it is an earlier one.
+    rmSync(other, { recursive: true });
+    prepare(second);
+    expect(archives().sort()).toEqual(['wal', `wal-${first}`]);
   });
 
   it('moves the archive of an earlier instance of this name aside, whole', () => {
