@@ -10,7 +10,7 @@ import {
   type Values,
 } from './actions/action.ts';
 import { AppError, isAbort, toAppError } from './errors.ts';
-import { type InstanceName, meansSeveral, parseName, select } from './instances/names.ts';
+import { type InstanceName, meansSeveral, parseName, sameName, select } from './instances/names.ts';
 import type { Places } from './instances/places.ts';
 import { existingName, instanceNames } from './instances/record.ts';
 import type { Request, Work } from './request.ts';
@@ -64,7 +64,7 @@ export async function perform(request: Request, signal: AbortSignal, tell: Liste
     };
     return { several: false, results: [await attempt(request, undefined, signal, tell, work)] };
   }
-  const names = targets(action, selector, places);
+  const names = targets(action, selector, places, await knownNames(action, places));
   const several = meansSeveral(selector ?? '');
   const one = async (name: InstanceName): Promise<Result> => {
     if (signal.aborted) return { instance: name, warnings: [], error: interrupted('not begun, as it was interrupted') };
@@ -102,7 +102,21 @@ async function inQueue(
   return results;
 }
 
-function targets(action: InstanceAction, selector: string | undefined, places: Places): InstanceName[] {
+/** Loaded only where it is asked for: most actions know nothing of backups. */
+async function knownNames({ alsoBackedUp }: InstanceAction, places: Places): Promise<InstanceName[]> {
+  const names = instanceNames(places);
+  if (alsoBackedUp === undefined) return names;
+  const { repositoryNames } = await import('./backups/repository.ts');
+  const lost = repositoryNames(places).filter((name) => !names.some((other) => sameName(name, other)));
+  return [...names, ...lost].sort();
+}
+
+function targets(
+  action: InstanceAction,
+  selector: string | undefined,
+  places: Places,
+  known: readonly InstanceName[],
+): InstanceName[] {
   if (selector === undefined) {
     throw new AppError('USAGE', `${action.name} needs --instance NAME`, {
       hint: `for example: ${action.examples[0]?.[0] ?? `./manage.ts --action ${action.name} --instance client-a`}`,
@@ -114,7 +128,7 @@ function targets(action: InstanceAction, selector: string | undefined, places: P
       return existingName(places, name) ?? name;
     });
   }
-  return select(selector, instanceNames(places));
+  return select(selector, known);
 }
 
 async function attempt(

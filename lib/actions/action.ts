@@ -130,6 +130,8 @@ interface Declaration<O extends Options> {
 /** An action on one instance at a time; several selected are done one by one or side by side. */
 export interface InstanceAction<O extends Options = Options> extends Declaration<O> {
   target: 'existing' | 'new' | 'either';
+  /** Set where `all` and globs also mean what only the repository still knows. */
+  alsoBackedUp?: true;
   /** The instance that is changed, where that is another than the one selected, which is then only read. */
   subject?: (name: InstanceName, options: Values<O>) => InstanceName;
   /** Asked when several are selected, before the first: the order, and what a failure means. Without it each is on its own. */

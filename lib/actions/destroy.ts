@@ -2,6 +2,7 @@ import { archiveFolderOf } from '../backups/repository.ts';
 import { pruneTail } from '../backups/tail.ts';
 import { stopCompanions } from './companions.ts';
 import { AppError } from '../errors.ts';
+import { markEnded } from '../backups/ended.ts';
 import { exists, folderBytes } from '../host/files.ts';
 import { ensureFolder } from '../host/folders.ts';
 import { moveForGood } from '../host/for-good.ts';
@@ -74,6 +75,7 @@ export const destroy = instanceAction({
       const ports = [record.port, ...(record.pooler === undefined ? [] : [record.pooler.port])];
       journal.settle(...ports.map((port) => ({ kind: 'lease' as const, port, instanceId: record.id })));
       for (const port of ports) leases.release(port, record.id);
+      markEnded(places, record.name, record.id);
     }
     return {
       data: { name, quarantine: target, sizeBytes },

@@ -16,6 +16,7 @@ export const listBackups = instanceAction({
   examples: [['./manage.ts --action list-backups --instance client-a', 'oldest first']],
   options: {},
   target: 'either',
+  alsoBackedUp: true,
   lock: 'none',
   changes: false,
   async run({ places }, name) {

@@ -1,3 +1,4 @@
+import { markEnded } from '../backups/ended.ts';
 import { listBackups } from '../backups/catalogue.ts';
 import { AppError } from '../errors.ts';
 import { exists } from '../host/files.ts';
@@ -39,6 +40,7 @@ export const release = instanceAction({
     await context.dialogue.confirm(`This ${runs ? 'stops' : 'takes'} ${name} and gives ${data} back`, name);
     if (runs) await standStill(context, record);
     const released = releaseCluster(context, record);
+    markEnded(places, record.name, record.id);
     const backups = listBackups(places, name).length;
     const lines = [
       `${name} is released: its data is in ${released.data}; start it with: ${start}`,

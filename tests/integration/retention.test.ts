@@ -138,3 +138,34 @@ describe('delete-backup', () => {
     expect(ids()).toEqual(['only']);
   });
 });
+
+describe('an instance that is not there', () => {
+  const lostRoot = (): Record<string, string> => ({
+    PG_MANAGE_ROOT: join(sandbox.folder, 'new-machine'),
+    PG_MANAGE_HOST: join(sandbox.folder, 'new-host'),
+    PG_MANAGE_BACKUPS: join(sandbox.root, 'backups'),
+  });
+
+  it('because its machine was lost is listed and missed, with what brings it back', async () => {
+    const env = lostRoot();
+    for (const selector of ['all', 'shop', 'sh*']) {
+      const { code, json } = await sandbox.manage(['check', selector, '--json'], { env });
+      expect([selector, code]).not.toEqual([selector, 0]);
+      const [first = json()] = json().results ?? [];
+      expect(first.error).toMatchObject({
+        code: 'NOT_PROTECTED',
+        hint: expect.stringContaining('--action restore --instance shop'),
+      });
+    }
+    const { results } = (await sandbox.manage(['list-backups', 'all', '--json'], { env })).json();
+    expect(results).toMatchObject([{ instance: 'shop', ok: true, data: { backups: [{ id: 'only' }] } }]);
+    expect((await sandbox.manage(['status', 'all', '--json'], { env })).json().results).toEqual([]);
+  });
+
+  it('because it was destroyed is missed by nobody, and its backups are listed', async () => {
+    expect((await sandbox.manage(['destroy', 'shop', '--yes'])).code).toBe(0);
+    expect((await sandbox.manage(['check', 'all'])).code).toBe(0);
+    const { results } = (await sandbox.manage(['list-backups', 'all', '--json'])).json();
+    expect(results).toMatchObject([{ instance: 'shop', ok: true }]);
+  });
+});
