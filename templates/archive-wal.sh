@@ -11,7 +11,9 @@
 # A file is never overwritten: the same name with other content means that two servers write to one archive.
 set -u
 source=$1 name=$2 folder=$3 id=${4-} system=${5-} packer=${6-}
-temporary=$folder/.$name.$$
+# What is being written has a folder of its own, so that looking for leftovers does not read through all of the archive.
+incoming=$folder/.incoming
+temporary=$incoming/$name.$$
 
 fail() {
   echo "archive-wal: $name: $1" >&2
@@ -90,7 +92,8 @@ for stored in "$folder/$name" "$folder/$name.zst" "$folder/$name.lz4" "$folder/$
   finish
 done
 
-for left in "$folder/.$name".*; do
+[ -d "$incoming" ] || mkdir -- "$incoming" 2>/dev/null || [ -d "$incoming" ] || fail "cannot be written to $folder"
+for left in "$incoming/$name".*; do
   # What a crash left of an earlier attempt; one that is at it now has a living process.
   kill -0 "${left##*.}" 2>/dev/null || [ ! -e "$left" ] || rm -f -- "$left"
 done

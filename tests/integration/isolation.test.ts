@@ -28,7 +28,7 @@ function space(name: string): string {
  */
 function listing(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((path) => !/(^|\/)\.[0-9A-F]{24}/.test(path))
+    .filter((path) => !/(^|\/)\.incoming/.test(path))
     .toSorted()
     .map((path) => {
       const { size, mtimeMs, ctimeMs } = statSync(join(folder, path));

@@ -53,7 +53,7 @@ async function archiveFile(
 }
 
 function stored(): string[] {
-  return readdirSync(archive).filter((name) => name !== '.instance');
+  return readdirSync(archive).filter((name) => name !== '.instance' && name !== '.incoming');
 }
 
 describe('archive-wal, told whose WAL goes where', () => {
@@ -81,10 +81,12 @@ describe('archive-wal, told whose WAL goes where', () => {
   });
 
   it('clears away what a crash left of an earlier attempt', async () => {
-    writeFileSync(join(archive, `.${segment}.4194305`), 'half'); // no process has such a number (proc(5), pid_max)
-    writeFileSync(join(archive, '.000000010000000000000004.4711'), 'of another');
+    const incoming = join(archive, '.incoming');
+    mkdirSync(incoming);
+    writeFileSync(join(incoming, `${segment}.4194305`), 'half'); // no process has such a number (proc(5), pid_max)
+    writeFileSync(join(incoming, '000000010000000000000004.4711'), 'of another');
     expect((await archiveFile(segment, walOf(system))).code).toBe(0);
-    expect(stored()).toEqual(['.000000010000000000000004.4711', segment]);
+    expect([stored(), readdirSync(incoming)]).toEqual([[segment], ['000000010000000000000004.4711']]);
   });
 
   it('removes what was received of segments that it holds, and nothing else that was', async () => {
