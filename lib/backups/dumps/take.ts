@@ -138,12 +138,33 @@ async function lookAround(client: Client, wanted: string | undefined): Promise<P
 
 /** The server's own database cannot be replaced by a restore, so it is not dumped; that is said where it holds anything. */
 async function warnOfMaintenance(operation: Operation, record: InstanceRecord): Promise<void> {
-  const { objects } = await withClient(
-    serverOf(operation, record),
-    async (client) => await countDatabase(client, false),
-  );
-  if ((objects['tables'] ?? 0) === 0) return;
-  operation.task.warn('the database "postgres" holds tables, and is in no dump: only a base backup has them');
+  const held = await withClient(serverOf(operation, record), async (client) => {
+    const { objects } = await countDatabase(client, false);
+    const { rows } = await client.query<{ ours: number }>(
+      `select count(*)::int as ours from pg_tables where schemaname = 'pgmanage'`,
+    );
+    return describeMaintenance(objects, rows[0]?.ours ?? 0);
+  });
+  if (held === undefined) return;
+  operation.task.warn(`the database "postgres" holds ${held}, and is in no dump: only a base backup has them`);
+}
+
+/** What a client has put into the server's own database; undefined where that is nothing. @param ours tables of this tool's */
+export function describeMaintenance(objects: DumpedDatabase['census']['objects'], ours: number): string | undefined {
+  const kinds = [
+    'tables',
+    'partitioned tables',
+    'views',
+    'materialized views',
+    'sequences',
+    'foreign tables',
+    'functions',
+  ];
+  const held = kinds.flatMap((kind) => {
+    const count = (objects[kind] ?? 0) - (kind === 'tables' ? ours : 0);
+    return count > 0 ? `${count} ${kind}` : [];
+  });
+  return held.length === 0 ? undefined : held.join(', ');
 }
 
 interface Wanted {
