@@ -82,13 +82,15 @@ export interface RestoreOptions {
   part: Part;
   /** All of it or nothing. */
   atomic: boolean;
+  /** Names what is to be restored, one entry of the dump a line; all of it without. */
+  listFile?: string;
 }
 
 /** Restores one database, ending with the first error (PostgreSQL's documentation, "pg_restore"). @throws PROGRAM_FAILED */
 export async function restoreDatabase(
   { pgRestore }: DumpPrograms,
   server: ServerPlace,
-  { file, database, part, atomic }: RestoreOptions,
+  { file, database, part, atomic, listFile }: RestoreOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const args = [
@@ -97,10 +99,24 @@ export async function restoreDatabase(
     ...(part === 'data' ? ['--data-only', '--disable-triggers'] : []),
     ...(atomic ? ['--single-transaction'] : []),
     ...(database === undefined ? ['--create'] : []),
+    ...(listFile === undefined ? [] : [`--use-list=${listFile}`]),
     ...connection(server, database ?? 'postgres'),
     file,
   ];
   await run(pgRestore, args, { signal, timeoutMs: limitMs });
+}
+
+/** The entries of a dump without those that fill materialized views. @throws PROGRAM_FAILED */
+export async function entriesWithoutRefresh(
+  { pgRestore }: DumpPrograms,
+  file: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const { stdout } = await run(pgRestore, ['--create', '--list', file], { signal, timeoutMs: 600_000 });
+  return stdout
+    .split('\n')
+    .filter((line) => !/^\d+; \d+ \d+ MATERIALIZED VIEW DATA /.test(line))
+    .join('\n');
 }
 
 const databaseEntry = /^\d+; \d+ \d+ (DATABASE|DATABASE PROPERTIES|(ACL|COMMENT|SECURITY LABEL) - DATABASE) /;

@@ -274,3 +274,22 @@ describe('keeping and removing', () => {
     expect(readdirSync(dumps).sort()).toEqual(['d1', 'r1']);
   });
 });
+
+it('with a materialized view over a foreign server is good, and that server is not asked', async () => {
+  await superQuery(sandbox, 'shop', 'create database far');
+  await superQuery(
+    sandbox,
+    'shop',
+    `create extension postgres_fdw;
+     create server elsewhere foreign data wrapper postgres_fdw options (host '127.0.0.1', port '1');
+     create user mapping for postgres server elsewhere;
+     create foreign table there (n int) server elsewhere;
+     create materialized view copied as select * from there with no data;
+     -- Filled when the server was there.
+     update pg_class set relispopulated = true where relname = 'copied'`,
+    'far',
+  );
+  const taken = dataOf(await backup('--backup-type', 'dump', '--database', 'far', '--backup-name', 'far'));
+  expect(taken.verification.checks.at(-1)).toMatchObject({ ok: true, detail: expect.stringContaining('left empty') });
+  await superQuery(sandbox, 'shop', 'drop database far');
+});

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { readText } from '../../host/files.ts';
 import { ensureFolder } from '../../host/folders.ts';
-import { type DumpPrograms, restoreDatabase } from '../../postgres/dump.ts';
+import { writeFileForGood } from '../../host/for-good.ts';
+import { type DumpPrograms, entriesWithoutRefresh, restoreDatabase } from '../../postgres/dump.ts';
 import { type Client, type ConnectOptions, identifier, literal, withClient } from '../../postgres/sql.ts';
 import type { Task } from '../../task.ts';
 import type { Dump, DumpedDatabase } from './catalogue.ts';
@@ -15,6 +16,8 @@ export interface Filling {
   server: ConnectOptions;
   /** Holds tablespaces that the server has not. */
   tablespaces: string;
+  /** Set for a trial: materialized views of databases with foreign tables stay empty, as no foreign server is to be asked. */
+  entriesFile?: string;
 }
 
 /** Makes what the databases of a dump need: its roles, and tablespaces of the names it knows. @throws the driver's error */
@@ -39,15 +42,29 @@ async function makeTablespaces(client: Client, names: readonly string[], folder:
 export async function makeDatabase(
   task: Task,
   dump: Dump,
-  { programs, folder, server }: Filling,
-  { name, file, schemaFile }: DumpedDatabase,
+  { programs, folder, server, entriesFile }: Filling,
+  { name, file, schemaFile, census }: DumpedDatabase,
 ): Promise<void> {
   const { signal } = task;
   await task.step(`restore ${name}`, async () => {
-    const made = { file: join(folder, schemaFile ?? file), database: undefined, part: 'all', atomic: false } as const;
+    const whole = join(folder, schemaFile ?? file);
+    const listFile = asksOthers(census) ? entriesFile : undefined;
+    if (listFile !== undefined) writeFileForGood(listFile, await entriesWithoutRefresh(programs, whole, signal));
+    const made = {
+      file: whole,
+      database: undefined,
+      part: 'all',
+      atomic: false,
+      ...(listFile && { listFile }),
+    } as const;
     await restoreDatabase(programs, server, made, signal);
     if (dump.type !== 'data') return;
     const rows = { file: join(folder, file), database: name, part: 'data', atomic: true } as const;
     await restoreDatabase(programs, server, rows, signal);
   });
+}
+
+/** Whether a database may have to ask other servers for its rows. */
+export function asksOthers({ objects }: DumpedDatabase['census']): boolean {
+  return (objects['foreign tables'] ?? 0) > 0;
 }

@@ -20,7 +20,7 @@ import { compareFiles } from '../stored-files.ts';
 import { isForWantOfRoom } from '../test-restore.ts';
 import { type Dump, type DumpedDatabase, dumpFolder, writeDump } from './catalogue.ts';
 import { censusDifferences, countDatabase, describeCensus } from './census.ts';
-import { type Filling, makeDatabase, prepareServer } from './fill.ts';
+import { asksOthers, type Filling, makeDatabase, prepareServer } from './fill.ts';
 
 /**
  * Restores a dump into a new server beside the living ones, counts what came of it, and writes into the catalogue what was
@@ -79,7 +79,13 @@ async function tryRestore(operation: Operation, installation: Installation, dump
   const begunMs = monotonicMs();
   const checks: Check[] = [];
   await withNewServer(operation, installation, dump, async (server, scratch) => {
-    const filling: Filling = { programs, folder, server, tablespaces: join(scratch, 'tablespaces') };
+    const filling: Filling = {
+      programs,
+      folder,
+      server,
+      tablespaces: join(scratch, 'tablespaces'),
+      entriesFile: join(scratch, 'entries'),
+    };
     const there = new Set([superuser]);
     const roles = async (): Promise<string> => {
       await prepareServer(dump, filling, { present: there, untouched: there });
@@ -114,7 +120,8 @@ async function fillAndCount(
   );
   const different = censusDifferences(database.census, found);
   if (different.length > 0) throw new AppError('RESTORE_FAILED', different.slice(0, 5).join('; '));
-  return describeCensus(found);
+  const unfilled = asksOthers(found) && (found.objects['materialized views'] ?? 0) > 0;
+  return `${describeCensus(found)}${unfilled ? '; materialized views left empty: no foreign server is asked' : ''}`;
 }
 
 /** A failure is an answer, unless it is one of the machine or of the person who waits. */
