@@ -53,6 +53,13 @@ const send = async (name: string, folder = archive, env = process.env): Promise<
   await run('archive-wal.sh', [`pg_wal/${name}`, name, folder], env);
 const archived = (name: string): Buffer => readFileSync(join(archive, name));
 
+/** What is in the archive, beside the folder of what is being written, which must be empty. */
+function stored(): string[] {
+  const names = readdirSync(archive);
+  if (names.includes('.incoming')) expect(readdirSync(join(archive, '.incoming'))).toEqual([]);
+  return names.filter((name) => name !== '.incoming');
+}
+
 describe('archive-wal', () => {
   it.each([segment, '00000002.history', `${segment}.partial`, `${segment}.00000028.backup`, 'a name with spaces'])(
     'keeps %s byte for byte, for its owner alone',
@@ -61,7 +68,7 @@ describe('archive-wal', () => {
       expect(await send(name)).toEqual({ status: 0, said: '' });
       expect(archived(name).equals(content)).toBe(true);
       expect(statSync(join(archive, name)).mode & 0o777).toBe(0o600);
-      expect(readdirSync(archive)).toEqual([name]);
+      expect(stored()).toEqual([name]);
     },
   );
 
@@ -94,7 +101,7 @@ describe('archive-wal', () => {
     expect(status).toBe(1);
     expect(said).toContain(segment);
     expect(archived(segment).toString()).toBe('first words');
-    expect(readdirSync(archive)).toEqual([segment]);
+    expect(stored()).toEqual([segment]);
   });
 
   it('fails with a message, making nothing, when the folder is missing', async () => {
@@ -109,7 +116,7 @@ describe('archive-wal', () => {
     const { status, said } = await send(segment);
     expect(status).toBe(1);
     expect(said).not.toBe('');
-    expect(readdirSync(archive)).toEqual([]);
+    expect(stored()).toEqual([]);
   });
 
   it('fails and leaves no temporary file when it cannot be written whole', async () => {
@@ -119,7 +126,7 @@ describe('archive-wal', () => {
     const args = [join(templates, 'archive-wal.sh'), `pg_wal/${segment}`, segment, archive];
     const child = spawn('/bin/sh', ['-c', command, ...args], { cwd: data, stdio: 'ignore' });
     expect((await once(child, 'exit'))[0]).toBe(1);
-    expect(readdirSync(archive)).toEqual([]);
+    expect(stored()).toEqual([]);
     expect((await send(segment)).status).toBe(0);
   });
 
@@ -138,7 +145,7 @@ describe('archive-wal', () => {
     const child = spawn('/bin/sh', ['-c', command, ...args], { cwd: data, stdio: 'ignore' });
     expect((await once(child, 'exit'))[0]).toBe(0);
     expect(archived(segment).equals(content)).toBe(true);
-    expect(readdirSync(archive)).toEqual([segment]);
+    expect(stored()).toEqual([segment]);
   });
 
   it('succeeds for all when the same file is sent by many at once', async () => {
@@ -146,7 +153,7 @@ describe('archive-wal', () => {
     const ended = await Promise.all(Array.from({ length: 6 }, async () => await send(segment)));
     expect(ended.map(({ status }) => status)).toEqual([0, 0, 0, 0, 0, 0]);
     expect(archived(segment).equals(content)).toBe(true);
-    expect(readdirSync(archive)).toEqual([segment]);
+    expect(stored()).toEqual([segment]);
   });
 
   describe('when another has archived the name between the look and the link', () => {
@@ -164,14 +171,14 @@ describe('archive-wal', () => {
       const content = putWal(segment);
       expect(await send(segment, archive, withRival(content))).toEqual({ status: 0, said: '' });
       expect(archived(segment).equals(content)).toBe(true);
-      expect(readdirSync(archive)).toEqual([segment]);
+      expect(stored()).toEqual([segment]);
     });
 
     it('fails where it is another, and leaves that one', async () => {
       putWal(segment);
       expect((await send(segment, archive, withRival('other'))).status).toBe(1);
       expect(archived(segment).toString()).toBe('other');
-      expect(readdirSync(archive)).toEqual([segment]);
+      expect(stored()).toEqual([segment]);
     });
   });
 });
