@@ -140,7 +140,8 @@ describe('archive-wal', () => {
   it('overwrites what a killed run with its own number left', async () => {
     const content = putWal(segment);
     // The shell makes the leftover and then becomes the script: one process, one number.
-    const command = 'head -c 300000 /dev/zero > "$3/.$2.$$"; script=$0; exec /bin/sh "$script" "$@"';
+    const command =
+      'mkdir "$3/.incoming"; head -c 300000 /dev/zero > "$3/.incoming/$2.$$"; script=$0; exec /bin/sh "$script" "$@"';
     const args = [join(templates, 'archive-wal.sh'), `pg_wal/${segment}`, segment, archive];
     const child = spawn('/bin/sh', ['-c', command, ...args], { cwd: data, stdio: 'ignore' });
     expect((await once(child, 'exit'))[0]).toBe(0);
