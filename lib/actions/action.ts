@@ -139,11 +139,14 @@ export interface InstanceAction<O extends Options = Options> extends Declaration
   run(context: Context, name: InstanceName, options: Values<O>): Promise<Outcome>;
 }
 
-/** An action on the host or the whole root; with `some`, a selector may narrow it to some of the instances. */
+/**
+ * An action on the host or the whole root; with `some`, a selector may narrow it to some of the instances, with `declared`
+ * to some of those that there are to be, which it looks up itself.
+ */
 export interface HostAction<O extends Options = Options> extends Declaration<O> {
-  target: 'none' | 'some';
+  target: 'none' | 'some' | 'declared';
   /**
-   * @param selected all instances, unless a selector has narrowed that; none with the target `none`
+   * @param selected with the target `some`: all instances, unless a selector has narrowed that; else none
    * @param selector the words that selected them
    */
   run(context: HostContext, options: Values<O>, selected: readonly InstanceName[], selector: string): Promise<Outcome>;
@@ -152,7 +155,7 @@ export interface HostAction<O extends Options = Options> extends Declaration<O> 
 export type Action = InstanceAction | HostAction;
 
 export function isHostAction(action: Action): action is HostAction {
-  return action.target === 'none' || action.target === 'some';
+  return action.target === 'none' || action.target === 'some' || action.target === 'declared';
 }
 
 export function changesAnything({ changes }: Action, options: Values<Options>): boolean {

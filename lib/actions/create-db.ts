@@ -15,6 +15,7 @@ export const createDb = instanceAction({
   options: {
     database: { type: 'string', alias: 'd', describe: 'its name' },
     owner: { type: 'string', describe: "the role that owns it (default: the instance's)" },
+    'change-owner': { type: 'boolean', describe: "give it to that role, if it is there and another's" },
   },
   target: 'existing',
   lock: 'shared',
@@ -27,7 +28,9 @@ export const createDb = instanceAction({
     if (context.dryRun) {
       return { data: { database, owner }, text: [{ line: `would make database ${database} of ${owner} in ${name}` }] };
     }
-    const created = await withSuperuser(context, opened, async (client) => createDatabase(client, { database, owner }));
+    const created = await withSuperuser(context, opened, async (client) =>
+      createDatabase(client, { database, owner, changeOwner: given['change-owner'] === true }),
+    );
     if (created) await poolerFollows(context, opened.record);
     const line = created ? `made, owned by ${owner}` : `there already, owned by ${owner}`;
     return { data: { name, database, owner, created }, text: [{ line: `${name}: database ${database} is ${line}` }] };

@@ -58,6 +58,12 @@ export const actions = {
   ),
   'drop-user': entry('databases', 'take a role away', async () => (await import('./drop-user.ts')).dropUser),
   'db-stats': entry('databases', 'how a database is used', async () => (await import('./db-stats.ts')).dbStats),
+  apply: entry('instances', 'make all as a file says', async () => (await import('./apply.ts')).apply),
+  export: entry(
+    'instances',
+    'write the file that apply reads, of what is',
+    async () => (await import('./export.ts')).exportFleet,
+  ),
   migrate: entry('migrations', 'apply pending migration files', async () => (await import('./migrate.ts')).migrate),
   'migrate-status': entry(
     'migrations',

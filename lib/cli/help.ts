@@ -1,5 +1,5 @@
 import yargs from 'yargs';
-import type { Action, Options } from '../actions/action.ts';
+import { type Action, isHostAction, type Options } from '../actions/action.ts';
 import { actions } from '../actions/index.ts';
 import { exitStatus } from '../errors.ts';
 import { addressOptions, commonOptions } from './options.ts';
@@ -46,7 +46,7 @@ export async function overview(): Promise<string> {
 /** `--action X --help`. */
 export async function actionHelp(action: Action): Promise<string> {
   const object =
-    action.target === 'none' ? '' : action.target === 'some' ? ' [--instance SELECTOR]' : ' --instance SELECTOR';
+    action.target === 'none' ? '' : isHostAction(action) ? ' [--instance SELECTOR]' : ' --instance SELECTOR';
   const behind = action.words === undefined ? '' : ` -- ${action.words}`;
   const lines = [
     `Usage: ./manage.ts --action ${action.name}${object} [options]${behind}`,

@@ -5,16 +5,24 @@ import { type Client, identifier, sqlFailed } from '../postgres/sql.ts';
 export interface DatabaseWish {
   database: string;
   owner: string;
+  /** Whether one that is another role's is given to this owner. */
+  changeOwner?: boolean;
 }
 
 /**
  * Makes a database, unless it is there already with this very owner.
- * @returns whether it was made
+ * @returns whether it was made; false, too, where only its owner was changed
  * @throws DATABASE_EXISTS when it is another role's, SQL_FAILED
  */
-export async function createDatabase(client: Client, { database, owner }: DatabaseWish): Promise<boolean> {
+export async function createDatabase(client: Client, { database, owner, changeOwner }: DatabaseWish): Promise<boolean> {
   const present = await ownerOf(client, database);
   if (present === owner) return false;
+  if (present !== undefined && changeOwner === true) {
+    await said(`database ${database} cannot be given to ${owner}`, async () =>
+      client.query(`alter database ${identifier(database)} owner to ${identifier(owner)}`),
+    );
+    return false;
+  }
   if (present !== undefined) {
     throw new AppError('DATABASE_EXISTS', `there is a database "${database}" already, and it is ${present}'s`, {
       hint: `choose another name, or leave it as it is: --owner ${present}`,

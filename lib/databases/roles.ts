@@ -53,7 +53,7 @@ export async function grantRole(client: Client, wish: RoleWish): Promise<boolean
 async function schemasOf(client: Client): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `select nspname as name from pg_namespace
-      where nspname !~ '^pg_' and nspname not in ('information_schema', 'pgmanage') order by 1`,
+      where nspname !~ '^(pg_|pgmanage)' and nspname <> 'information_schema' order by 1`,
   );
   return rows.map(({ name }) => name);
 }
@@ -64,7 +64,7 @@ async function makersOf(client: Client): Promise<string[]> {
     `select pg_get_userbyid(datdba) as name from pg_database where datname = current_database()
       union
      select pg_get_userbyid(relowner) from pg_class join pg_namespace n on n.oid = relnamespace
-      where relkind in ('r', 'p', 'v', 'm', 'S') and nspname !~ '^pg_' and nspname not in ('information_schema', 'pgmanage')
+      where relkind in ('r', 'p', 'v', 'm', 'S') and nspname !~ '^(pg_|pgmanage)' and nspname <> 'information_schema'
       order by 1`,
   );
   return rows.map(({ name }) => name);

@@ -34,7 +34,10 @@ const automatic = ['wal_buffers', 'autovacuum_work_mem'];
  * warning; a wish is for this server.
  * @throws BAD_SETTING for a wish that cannot be granted, BAD_TEMPLATE for a name that no server knows
  */
-export function collectGiven({ template, wishes, major, vouched, own }: PlanInput, warnings: string[]): Given {
+export function collectGiven(
+  { template, wishes, major, vouched, own }: Pick<PlanInput, 'template' | 'wishes' | 'major' | 'vouched' | 'own'>,
+  warnings: string[],
+): Given {
   const given = new Map<string, GivenSetting>();
   const isUnknown = (name: string): boolean =>
     !name.includes('.') && settingVersions(name) === undefined && vouched?.has(name) !== true;
