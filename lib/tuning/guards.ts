@@ -29,6 +29,7 @@ const owned: Record<string, keyof typeof decidedBy> = {
   archive_mode: 'archive',
   archive_command: 'archive',
   archive_library: 'archive',
+  archive_timeout: 'archive',
   data_directory: 'folders',
   config_file: 'folders',
   hba_file: 'folders',
@@ -37,6 +38,11 @@ const owned: Record<string, keyof typeof decidedBy> = {
   cluster_name: 'folders',
   log_directory: 'log',
   logging_collector: 'log',
+  log_filename: 'log',
+  log_line_prefix: 'log',
+  log_rotation_age: 'log',
+  log_rotation_size: 'log',
+  log_truncate_on_rotation: 'log',
   restore_command: 'recovery',
   include: 'files',
   include_dir: 'files',
@@ -61,8 +67,10 @@ export function objectionTo(name: string, value: string): Objection | undefined 
   if (/[\0-\x1f\x7f]/.test(value)) {
     return { message: `the value of ${name} holds a line break or control character`, hint: 'write it in one line' };
   }
-  if (name === 'wal_level' && value.toLowerCase() === 'minimal') {
-    return { message: 'wal_level minimal makes backups impossible', hint: 'leave wal_level out: the default will do' };
+  if (name === 'wal_level' && value.toLowerCase() !== 'replica') {
+    const why =
+      value.toLowerCase() === 'minimal' ? 'makes backups impossible' : 'is not supported: the tool sets replica';
+    return { message: `wal_level ${value} ${why}`, hint: 'leave wal_level out' };
   }
   return undefined;
 }

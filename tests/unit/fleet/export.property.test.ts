@@ -23,7 +23,7 @@ const held = fc.record({
 }) as fc.Arbitrary<HeldPrivileges>;
 
 const settings = fc.dictionary(
-  fc.constantFrom('application_name', 'search_path', 'jit', 'my.own', 'log_line_prefix'),
+  fc.constantFrom('application_name', 'search_path', 'jit', 'my.own', 'syslog_ident'),
   fc.oneof(odd, fc.constant('8MB')),
 );
 

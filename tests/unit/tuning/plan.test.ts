@@ -50,8 +50,8 @@ describe('who decides', () => {
   });
 
   it('keeps the spaces of a value', () => {
-    const plan = planInstance(input({ wishes: { settings: { log_line_prefix: '%m [%p] ' } } }));
-    expect(valueIn(plan, 'log_line_prefix')).toBe('%m [%p] ');
+    const plan = planInstance(input({ wishes: { settings: { syslog_ident: 'a b ' } } }));
+    expect(valueIn(plan, 'syslog_ident')).toBe('a b ');
   });
 
   it('counts what --set takes', () => {
@@ -121,6 +121,7 @@ describe('wishes that are refused', () => {
     ['fsync', 'F'],
     ['full_page_writes', 'false'],
     ['wal_level', 'minimal'],
+    ['log_line_prefix', '%m '], // what pg-manage.conf says comes last, and wins
     ['shared_buffers', 'lots'],
     ['shared_buffers', '-1'],
     ['max_worker_processes', '2.5'],
