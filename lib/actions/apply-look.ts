@@ -34,7 +34,7 @@ export async function lookAtFleet(
   names: readonly InstanceName[],
 ): Promise<Situation> {
   const { places, task, budgetShare } = context;
-  const declared = fleet.instances.filter(({ name }) => names.includes(name));
+  const declared = fleet.instances.filter(({ name }) => names.some((other) => sameName(other, name)));
   const compared = await Promise.all(declared.map(async (one) => await lookAt(context, one)));
   const others = instanceNames(places).filter(
     (name) => names.includes(name) && !fleet.instances.some((one) => sameName(one.name, name)),
@@ -93,7 +93,7 @@ async function pendingOf(
       migrations: [...(folder?.forward ?? []), ...(folder?.repeatable ?? [])].map(({ file }) => file),
       seeds: seeds === undefined ? [] : readSeeds(seeds).repeatable.map(({ file }) => file),
     };
-    const isThere = observed?.server?.databases.some((one) => one.name === database) === true;
+    const isThere = observed?.server?.privileges.has(database) === true;
     const paths = instancePaths(places, declared.name);
     pending.set(
       database,

@@ -4,7 +4,7 @@ import type { Fleet } from '../fleet/declared.ts';
 import { readFleet } from '../fleet/file.ts';
 import { planFleet } from '../fleet/plan.ts';
 import type { FleetPlan } from '../fleet/steps.ts';
-import { type InstanceName, select } from '../instances/names.ts';
+import { type InstanceName, sameName, select } from '../instances/names.ts';
 import { instanceNames } from '../instances/record.ts';
 import { unfinishedOf } from '../recovery.ts';
 import { assertDoable } from './apply-checks.ts';
@@ -64,7 +64,7 @@ function fileOf(callerFolder: string, given: string | undefined): string {
 /** Of the file and of the root. */
 function selected({ places }: HostContext, { fleet, selector }: Wish): InstanceName[] {
   const declared = fleet.instances.map(({ name }) => name);
-  const others = instanceNames(places).filter((name) => !declared.includes(name));
+  const others = instanceNames(places).filter((name) => !declared.some((other) => sameName(other, name)));
   return select(selector, [...declared, ...others]);
 }
 
@@ -128,7 +128,7 @@ function finished(
   const users = done.filter(
     ({ step }) => step.sign === '+' && step.action === 'create-user' && step.options['database'] === undefined,
   );
-  const declared = fleet.instances.filter(({ name }) => names.includes(name)).length;
+  const declared = fleet.instances.filter(({ name }) => names.some((other) => sameName(other, name))).length;
   const count = `${declared} instance${declared === 1 ? '' : 's'}`;
   const line =
     done.length === 0

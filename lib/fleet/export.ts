@@ -65,13 +65,17 @@ function instanceOf(
   });
 }
 
-/** What was wished for and what stands in the operator's own lines, as it is configured. */
+/**
+ * What was wished for and what stands in the operator's own lines, as it is configured. Of one that was adopted these are its
+ * whole configuration, which stays where it is.
+ */
 function settingsOf(
   { record, configured }: ObservedInstance,
   template: Template,
   warn: (message: string) => void,
 ): Record<string, string> {
-  const names = [...new Set([...Object.keys(record.wishes.settings ?? {}), ...Object.keys(configured.own)])];
+  const own = record.adopted === undefined ? Object.keys(configured.own) : [];
+  const names = [...new Set([...Object.keys(record.wishes.settings ?? {}), ...own])];
   return Object.fromEntries(
     names.flatMap((name): [string, string][] => {
       const value = configured.values.get(name) ?? record.wishes.settings?.[name] ?? '';

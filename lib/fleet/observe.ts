@@ -40,7 +40,7 @@ export interface ObservedServer {
   settings: ReadonlyMap<string, ObservedSetting>;
   databases: SurveyedDatabase[];
   roles: SurveyedRole[];
-  /** By database, then by role. */
+  /** By database (those above, and the instance's own whatever it is), then by role. */
   privileges: ReadonlyMap<string, ReadonlyMap<string, HeldPrivileges>>;
 }
 
@@ -85,7 +85,8 @@ async function observeServer(paths: InstancePaths, record: InstanceRecord, task:
     roles: await surveyRoles(client),
   }));
   const privileges = new Map<string, ReadonlyMap<string, HeldPrivileges>>();
-  for (const { name } of server.databases) privileges.set(name, await within(name, surveyPrivileges));
+  const databases = new Set([record.database, ...server.databases.map(({ name }) => name)]);
+  for (const name of databases) privileges.set(name, await within(name, surveyPrivileges));
   return { ...server, privileges };
 }
 

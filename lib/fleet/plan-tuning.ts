@@ -72,9 +72,12 @@ function settingChanges({ declared, observed, template, major }: Known): Change[
   const named = tuning.settings ?? {};
   const vouched = new Set([...Object.keys(named), ...Object.keys(template.settings)]);
   const given = naming(name, () => collectGiven({ template, wishes: tuning, major, vouched }, []));
+  // One that was adopted keeps its own configuration until somebody tunes it.
+  const isUnplanned = record.adopted !== undefined && configured.planned.size === 0;
   return [...given].flatMap(([setting, { value }]): Change[] => {
     const own = configured.own[setting];
     if (own !== undefined && !(setting in named)) return []; // the operator's own line wins over a template
+    if (isUnplanned && !(setting in named)) return [];
     if (setting === 'max_connections' && record.wishes.maxConnections !== tuning.maxConnections) return []; // told already
     const row = server?.settings.get(setting);
     const written = configured.values.get(setting);

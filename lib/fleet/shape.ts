@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import { sqlName } from '../databases/names.ts';
 import { type Privileges, readPrivileges } from '../databases/privileges.ts';
 import { parseName } from '../instances/names.ts';
 import { poolModes } from '../pooler/program.ts';
@@ -45,7 +44,11 @@ const wholeNumber = (least: number) =>
   });
 const size = read((text) => Number(parseSize(text)));
 const port = read((text) => (text === 'auto' ? undefined : parsePort(text)));
-const name = read((text) => sqlName('name', text));
+/** What is there may have names that create-db would not give: it says so where it comes to that. */
+const name = read((text) => {
+  if (text !== '' && Buffer.byteLength(text) <= 63 && !/[\0-\x1f]/.test(text)) return text;
+  throw new RangeError(`"${text}" cannot be a name`);
+});
 const path = z.string('must be a path').min(1, 'must be a path');
 const times = read((text) => parseTimes(text).expression);
 
