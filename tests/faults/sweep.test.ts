@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
@@ -70,6 +70,28 @@ describe('kill -9 at every step of the journal', () => {
       done: expectOnePlan,
     });
     expect(steps).toBeGreaterThanOrEqual(5);
+  });
+
+  it('of apply, between the actions that it is made of', async () => {
+    await makeShop();
+    const file = join(sandbox.folder, 'fleet.yaml');
+    let round = 0;
+    const steps = await sweep({
+      recoverAt: 'even',
+      isOneOfSeveral: true,
+      async prepare() {
+        round += 1;
+        const wanted = `databases: { d${round}: {} }, users: { u${round}: { privileges: { d${round}: read } } }`;
+        writeFileSync(file, `instances:\n  shop: { template: testing, ${wanted} }\n`, { mode: 0o644 });
+      },
+      command: () => ['apply', '--file', file],
+      intact: expectKept,
+      async done() {
+        const { changed } = dataOf(await sandbox.manage(['apply', '--file', file, '--json'])) as { changed: boolean };
+        expect(changed).toBe(false);
+      },
+    });
+    expect(steps).toBe(4);
   });
 
   it('of stop', async () => {

@@ -117,6 +117,7 @@ describe('a file of three instances', () => {
   });
 
   it('is written by export: between what is and that file there is no difference', async () => {
+    expect((await manage('export', '--file', 'fleet.yaml', '--json')).json().error?.code).toBe('USAGE');
     dataOf(await manage('export', '--file', 'out.yaml', '--json'));
     await expectNothing('--file', 'out.yaml');
     await expectNothing('--file', 'out.yaml', '--prune');

@@ -154,7 +154,7 @@ describe('export', () => {
         });
         expect(plan).toEqual({ steps: [], refusals: [], extra: [], later: [] });
       }),
-      { numRuns: 300 },
+      { numRuns: 120 },
     );
   });
 });

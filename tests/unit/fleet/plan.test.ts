@@ -152,6 +152,7 @@ describe('a new instance', () => {
   it('has the memory of what is pruned', () => {
     const around = { others: ['old'], memoryBytes: 2.6 * GB };
     expect(() => plan(one('memory: 500MB'), {}, around)).toThrow('client-a: ');
+    expect(plan(one(), {}, { ...around, memoryBytes: 64 * GB }).extra).toEqual(['instance old']);
     const { steps } = plan(one('memory: 500MB'), {}, { ...around, prune: true });
     expect(steps.map(({ action, instance }) => `${action} ${instance}`)).toEqual(['destroy old', 'create client-a']);
   });
