@@ -30,6 +30,8 @@ export interface DeclaredInstance {
   portRange: string | undefined;
   tuning: Wishes;
   overcommit: boolean;
+  /** How WAL is archived: whole segments, or also as it is written. */
+  archive: 'command' | 'streaming';
   /** Its own role and database, where they are not to be called after it. */
   role: string | undefined;
   database: string | undefined;

@@ -55,6 +55,7 @@ function instanceOf(
     memory: wishes.memoryBytes && formatSize(wishes.memoryBytes),
     'max-connections': wishes.maxConnections,
     overcommit: record.overcommit,
+    archive: record.archive,
     set: Object.keys(set).length === 0 ? undefined : set,
     username: record.role === usual ? undefined : record.role,
     database: record.database === usual ? undefined : record.database,

@@ -95,6 +95,7 @@ function declare(name: InstanceName, text: InstanceText, folder: string): Declar
       ...(set === undefined || Object.keys(set).length === 0 ? {} : { settings: set }),
     },
     overcommit: text.overcommit ?? false,
+    archive: text.archive ?? 'command',
     role: text.username,
     database: text.database,
     locale: text.locale,

@@ -42,7 +42,7 @@ export function planNew(one: Compared, room: Room): Step[] {
 }
 
 function createOptions(declared: DeclaredInstance): Step['options'] {
-  const { template, port, portRange, tuning, overcommit, role, database, locale } = declared;
+  const { template, port, portRange, tuning, overcommit, archive, role, database, locale } = declared;
   const { memoryBytes, maxConnections, settings } = tuning;
   return {
     template,
@@ -52,6 +52,7 @@ function createOptions(declared: DeclaredInstance): Step['options'] {
     ...(maxConnections === undefined ? {} : { 'max-connections': maxConnections }),
     ...(settings === undefined ? {} : { set: spellSettings(settings) }),
     ...(overcommit ? { overcommit } : {}),
+    ...(archive === 'streaming' ? { archive } : {}),
     ...(role === undefined ? {} : { username: role }),
     ...(database === undefined ? {} : { database }),
     ...(locale === undefined ? {} : { locale }),

@@ -15,7 +15,7 @@ const byTemplate = "the template's";
  */
 export function planTuning(one: Known): Step | undefined {
   const { declared, observed, template } = one;
-  const { name, tuning, overcommit } = declared;
+  const { name, tuning, overcommit, archive } = declared;
   const { record, configured } = observed;
   const { wishes } = record;
   const settings = settingChanges(one);
@@ -24,6 +24,7 @@ export function planTuning(one: Known): Step | undefined {
   const changes: Change[] = [
     ...changed('template', record.templateFile ?? record.template, isShipped(template) ? template.name : template.path),
     ...changed('memory', sizeOf(wishes.memoryBytes), sizeOf(tuning.memoryBytes)),
+    ...changed('archive', record.archive ?? 'command', archive),
     ...changed('max-connections', countOf(wishes.maxConnections), countOf(tuning.maxConnections)),
     ...settings,
     ...forgotten.map((setting) => ({ what: setting, before: wishes.settings?.[setting], after: 'as planned' })),
@@ -48,6 +49,7 @@ export function planTuning(one: Known): Step | undefined {
       ...(Object.keys(set).length === 0 ? {} : { set: spellSettings(set) }),
       ...(replaces ? { 'replace-own': true } : {}),
       ...(overcommit ? { overcommit } : {}),
+      ...(archive === (record.archive ?? 'command') ? {} : { archive }),
     },
     changes,
   };

@@ -10,7 +10,7 @@ export type Room = Omit<HostSituation, 'claims'> & { claims: HostSituation['clai
  * @throws MEMORY_BUDGET, BAD_SETTING, naming the instance
  */
 export function fitInto(room: Room, { declared, observed, template, major }: Compared): Plan {
-  const { name, tuning, overcommit } = declared;
+  const { name, tuning, overcommit, archive } = declared;
   const id = observed?.record.id ?? `new ${name}`;
   const others = room.claims.filter((claim) => claim.id !== id);
   const settings = tuning.settings ?? {};
@@ -24,6 +24,7 @@ export function fitInto(room: Room, { declared, observed, template, major }: Com
     others,
     wishes: tuning,
     overcommit: overcommit || observed?.record.overcommit === true,
+    streaming: archive === 'streaming',
     // Their names are the server's to judge, before the first effect; see lib/actions/apply-checks.ts.
     vouched: new Set([...Object.keys(settings), ...Object.keys(template.settings)]),
     own: Object.fromEntries(own),

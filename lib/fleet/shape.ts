@@ -97,6 +97,7 @@ export const instanceShape = z.strictObject({
   memory: size.optional(),
   'max-connections': wholeNumber(1).optional(),
   overcommit: truth.optional(),
+  archive: z.enum(['command', 'streaming']).optional(),
   set: orEmpty(z.record(z.string(), z.string('must be one value; write a list in quotes: "a, b"'))).optional(),
   username: name.optional(),
   database: name.optional(),

@@ -50,6 +50,7 @@ const instance = fc
       { nil: undefined },
     ),
     runs: fc.boolean(),
+    streams: fc.boolean(),
     databases: fc.dictionary(sqlName, sqlName, { maxKeys: 3 }),
     roles: fc.dictionary(
       sqlName,
@@ -81,6 +82,7 @@ const instance = fc
         version: 16,
         template: 'minimal',
         committedBytes: 2 ** 27,
+        ...(drawn.streams ? { archive: 'streaming' } : {}),
         port: drawn.port,
         ...names,
         wishes: {

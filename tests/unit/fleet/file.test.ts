@@ -29,6 +29,7 @@ describe('a fleet file', () => {
           portRange: undefined,
           tuning: {},
           overcommit: false,
+          archive: 'command',
           role: undefined,
           database: undefined,
           locale: undefined,

@@ -175,6 +175,7 @@ describe('settings', () => {
       ['~ tune jit: off → as planned'],
     ],
     ['memory', 'memory: 1GB', {}, ["~ tune memory: the template's → 1GB"]],
+    ['archive', 'archive: streaming', {}, ['~ tune archive: command → streaming']],
     ['template', '', { record: { template: 'saas' } }, ['~ tune template: saas → minimal']],
     [
       'waiting for a restart',
