@@ -18,13 +18,12 @@ export const apply = hostAction({
   name: 'apply',
   summary: 'make all as a file says',
   details:
-    'Compares the file with what is (instances, settings, ports, poolers, users, databases, migrations, seeds, the schedule), shows the differences, and does those, each as the action of its own that it is. A second time it has nothing to do. What the file does not name is left alone; with --prune it is taken away: data of instances goes to quarantine, databases and users are dropped. It asks before a server is restarted or stopped and before anything is taken away. What cannot be done is seen before anything is touched. --instance says which instances, of the file and of this root; the schedule is then left out.',
+    'Compares the file with what is (instances, settings, ports, poolers, users, databases, migrations, seeds, the schedule), shows the differences, and does those, each as the action of its own that it is. A second time it has nothing to do. What the file does not name is left alone; with --prune it is taken away: data of instances goes to quarantine, databases and users are dropped. It asks before a server is restarted or stopped and before anything is taken away. What cannot be done is seen before anything is touched. --instance says which instances, of the file and of this root; the schedule is then left out. export writes the file of what is.',
   examples: [
     ['./manage.ts --action apply --file fleet.yaml --dry-run', 'what differs'],
     ['./manage.ts apply --file fleet.yaml', 'make it so'],
     ["./manage.ts apply --instance 'client-*' --prune", 'some only, and without what is not in the file'],
     ['./manage.ts apply --dry-run --exit-code --quiet', 'for cron: exit status 1 when something differs'],
-    ['./manage.ts export --file fleet.yaml', 'write the file of what is'],
   ],
   options: {
     file: { type: 'string', alias: 'f', describe: 'what is to be (default ./fleet.yaml)' },
