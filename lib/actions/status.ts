@@ -100,7 +100,7 @@ export const status = instanceAction({
       archive: sound === undefined ? null : observeArchiving(context.places, sound, facts?.archiver),
       receiver,
       ...lastBackups(context.places, name),
-      protection: observeProtection(context.places, name, record),
+      protection: observeProtection(context.places, name, sound),
       scheduled: scheduledFor(context.places, name),
     };
     return {
