@@ -205,14 +205,14 @@ function page(data: Page): Text {
     ],
     ...protectionLines(data.protection),
     ['scheduled', scheduledLine(data.scheduled)],
-    ['data', dataLine(data.dataDirectory)],
+    ['data', dataLine(data)],
   ];
   return { fields };
 }
 
-/** A link leads to data on another disk. */
-function dataLine(dataDirectory: string): string {
-  const elsewhere = linkTarget(dataDirectory);
+/** A link leads to data on another disk; of a broken instance it may not be ours to look. */
+function dataLine({ dataDirectory, state }: Pick<Summary, 'dataDirectory' | 'state'>): string {
+  const elsewhere = state === 'broken' ? undefined : linkTarget(dataDirectory);
   return elsewhere === undefined ? dataDirectory : `${elsewhere} (by ${dataDirectory})`;
 }
 
