@@ -59,8 +59,8 @@ const table: [words: string, says: string | RegExp, code?: number][] = [
   ['--action restore -i main --backup-name whole --yes', 'main is running on port PORT2: backup whole'],
   ['--action cleanup-backups -i main --retention-days 7 --yes', /^whole +kept/m],
   // Several at once: everybody, where nobody says whom.
-  ['--action multi-status', /^state +running/m],
-  ['--action multi-health', /^state +running/m],
+  ['--action multi-status', /^main +running/m],
+  ['--action multi-health', /^main +running/m],
   ['--action multi-migrate -m migrations', 'main: '],
   ['--action multi-backup --backup-type schema', 'is verified'],
   ['--action delete-backup -i main -b tables -y', 'tables'],

@@ -58,7 +58,9 @@ describe('what --fix mends', () => {
     expect(listTree(sandbox.folder)).toEqual(tree);
 
     const mended = await diagnoseIn(sandbox, '--fix');
-    expect([mended.code, mended.findings, codes(mended.fixed)]).toEqual([0, [], expected]);
+    // What an action on the host has left is cleared up by the next one, here --fix itself, before it looks.
+    const byFix = expected.filter((line) => line !== 'host UNFINISHED_OPERATION');
+    expect([mended.code, mended.findings, codes(mended.fixed)]).toEqual([0, [], byFix]);
     expect([statSync(password).mode & 0o777, statSync(data).mode & 0o777]).toEqual([0o600, 0o700]);
     expect(readdirSync(leases).filter((name) => !name.startsWith('.'))).not.toContain('14999.json');
     const renewed = JSON.parse(readFileSync(mine, 'utf8')) as object;
