@@ -7,7 +7,7 @@ const count = 200;
 
 /** 200 small files: a table, an index, a comment, some rows each. */
 function writeFiles() {
-  const folder = folderOf('migrations');
+  const folder = folderOf('small-migrations');
   const files = Array.from({ length: count }, (_, index) =>
     join(folder, `${String(index + 1).padStart(3, '0')}_t.sql`),
   );

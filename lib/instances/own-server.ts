@@ -1,7 +1,8 @@
 import { AppError } from '../errors.ts';
 import { exists } from '../host/files.ts';
 import { commandLine, outputOf } from '../host/processes.ts';
-import { findProgram, run, startDaemon } from '../host/programs.ts';
+import { type Daemon, findProgram, run, startDaemon } from '../host/programs.ts';
+import { poll } from '../host/wait.ts';
 import { livePostmaster } from '../postgres/postmaster.ts';
 import { stopServer } from '../postgres/server.ts';
 
@@ -33,17 +34,26 @@ export async function stopOwnServer(
   await ctlcluster(cluster, 'stop', timeoutMs, signal);
 }
 
-/** Starts it as it was started. It is given its time to come up by itself. */
+/**
+ * Starts it as it was started, until it is there to be seen or has ended; it is given its time to come up by itself. Not
+ * sooner: what comes next would take its port for a stranger's.
+ */
 export async function startOwnServer(server: OwnServer, signal: AbortSignal): Promise<void> {
   const { dataDirectory, cluster, command, output } = server;
   if (livePostmaster(dataDirectory) !== undefined) return;
   if (cluster !== null) return await ctlcluster(cluster, 'start', 120_000, signal);
   const [program = '', ...args] = command;
   if (!exists(program)) throw new AppError('PROGRAM_FAILED', `${program} is not there any more`);
+  const daemon = await begin(program, args, output);
+  const seen = (): unknown => livePostmaster(dataDirectory) ?? daemon.ended();
+  await poll(seen, { signal, timeoutMs: 10_000, minMs: 5 });
+}
+
+async function begin(program: string, args: readonly string[], output: string): Promise<Daemon> {
   try {
-    await startDaemon(program, args, output);
+    return await startDaemon(program, args, output);
   } catch {
-    await startDaemon(program, args, '/dev/null'); // its log is not ours to write to
+    return await startDaemon(program, args, '/dev/null'); // its log is not ours to write to
   }
 }
 
