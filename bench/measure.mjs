@@ -49,7 +49,8 @@ export async function run([program, ...args], options = {}) {
   const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
   await new Promise((resolve) => setImmediate(resolve));
   if (interrupted) throw new Error('interrupted');
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${status}\n${texts.stderr}${texts.stdout}`);
+  if (status !== 0)
+    throw new Error(`${program} ${args.join(' ')} ended with ${status}\n${texts.stderr}${texts.stdout}`);
   return { seconds, ...texts };
 }
 

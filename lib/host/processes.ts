@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { AppError } from '../errors.ts';
 import { poll } from './wait.ts';
 import { asCaller, asOwnerOrCaller } from './users.ts';
 
@@ -219,6 +220,30 @@ export async function waitForEnd(pid: number, timeoutMs: number, signal: AbortSi
   const started = startOf(pid);
   const gone = (): true | undefined => (started === undefined || startOf(pid) !== started ? true : undefined);
   return (await poll(gone, { signal, timeoutMs, minMs: 5, maxMs: 200 })) ?? false;
+}
+
+/** A signal, and how long it is given, in milliseconds. */
+export type WayToEnd = readonly [signal: NodeJS.Signals, waitMs: number];
+
+/**
+ * Ends a process by one way after the other, until it is gone.
+ * @param what it is, in words
+ * @throws STOP_TIMEOUT when not even the last way has ended it
+ */
+export async function endInTurn(
+  process: ProcessIdentity,
+  what: string,
+  ways: readonly WayToEnd[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const [way, waitMs] of ways) {
+    if (!isAlive(process)) return;
+    sendSignal(process.pid, way);
+    if (await waitForEnd(process.pid, waitMs, signal)) return;
+  }
+  throw new AppError('STOP_TIMEOUT', `the ${what} (process ${process.pid}) does not end, not even by SIGKILL`, {
+    hint: `see what holds it: ps -o stat,wchan:30,args -p ${process.pid}`,
+  });
 }
 
 /**

@@ -1,13 +1,11 @@
-import { AppError } from '../errors.ts';
 import {
   commandLine,
+  endInTurn,
   identify,
-  isAlive,
   processesOn,
   type ProcessIdentity,
   processUser,
-  sendSignal,
-  waitForEnd,
+  type WayToEnd,
 } from '../host/processes.ts';
 import { dataOwner } from '../host/users.ts';
 import type { PoolerPaths } from './places.ts';
@@ -32,18 +30,11 @@ export function livePooler({ configuration }: PoolerPaths): ProcessIdentity | un
  */
 export async function endPooler(pooler: ProcessIdentity, graceMs: number, signal: AbortSignal): Promise<void> {
   // The second SIGTERM is for 1.23 and later, which take the first for a wish to wait for all clients.
-  const ways: [NodeJS.Signals, number][] = [
-    ...(graceMs > 0 ? [['SIGINT', graceMs] as [NodeJS.Signals, number]] : []),
+  const ways: WayToEnd[] = [
+    ...(graceMs > 0 ? [['SIGINT', graceMs] as const] : []),
     ['SIGTERM', 1000],
     ['SIGTERM', 2000],
     ['SIGKILL', 5000],
   ];
-  for (const [way, waitMs] of ways) {
-    if (!isAlive(pooler)) return;
-    sendSignal(pooler.pid, way);
-    if (await waitForEnd(pooler.pid, waitMs, signal)) return;
-  }
-  throw new AppError('STOP_TIMEOUT', `the pooler (process ${pooler.pid}) does not end, not even by SIGKILL`, {
-    hint: `see what holds it: ps -o stat,wchan:30,args -p ${pooler.pid}`,
-  });
+  await endInTurn(pooler, 'pooler', ways, signal);
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { nowMs } from '../host/clock.ts';
 import { readBytes } from '../host/files.ts';
@@ -62,6 +62,6 @@ export function giveIdentity(dataDirectory: string, { guardedBytes }: Identity):
 
 /** Made as BootStrapXLOG of PostgreSQL's xlog.c makes it: seconds, microseconds and the end of a process number. */
 function newSystemIdentifier(): bigint {
-  const micros = BigInt(Math.floor(nowMs() * 1000)) + BigInt(Math.floor(Math.random() * 1000));
+  const micros = BigInt(nowMs()) * 1000n + BigInt(randomInt(1000));
   return ((micros / 1_000_000n) << 32n) | ((micros % 1_000_000n) << 12n) | BigInt(process.pid & 0xfff);
 }

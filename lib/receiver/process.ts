@@ -1,13 +1,11 @@
-import { AppError } from '../errors.ts';
 import {
   commandLine,
+  endInTurn,
   identify,
-  isAlive,
   processesOn,
   type ProcessIdentity,
   processUser,
-  sendSignal,
-  waitForEnd,
+  type WayToEnd,
 } from '../host/processes.ts';
 import { dataOwner } from '../host/users.ts';
 import type { ReceiverPaths } from './places.ts';
@@ -44,23 +42,13 @@ export function liveReceiver({ script, tail }: ReceiverPaths): ReceiverProcesses
 export async function endReceiver(paths: ReceiverPaths, signal: AbortSignal): Promise<boolean> {
   const { script } = liveReceiver(paths);
   // The script first: it would start another pg_receivewal.
-  if (script !== undefined) await end(script, signal);
+  if (script !== undefined) await endInTurn(script, 'receiver', ways, signal);
   const { programs } = liveReceiver(paths);
-  for (const program of programs) await end(program, signal);
+  for (const program of programs) await endInTurn(program, 'receiver', ways, signal);
   return script !== undefined || programs.length > 0;
 }
 
-async function end(process: ProcessIdentity, signal: AbortSignal): Promise<void> {
-  const ways: [NodeJS.Signals, number][] = [
-    ['SIGTERM', 3000],
-    ['SIGKILL', 5000],
-  ];
-  for (const [way, waitMs] of ways) {
-    if (!isAlive(process)) return;
-    sendSignal(process.pid, way);
-    if (await waitForEnd(process.pid, waitMs, signal)) return;
-  }
-  throw new AppError('STOP_TIMEOUT', `the receiver (process ${process.pid}) does not end, not even by SIGKILL`, {
-    hint: `see what holds it: ps -o stat,wchan:30,args -p ${process.pid}`,
-  });
-}
+const ways: readonly WayToEnd[] = [
+  ['SIGTERM', 3000],
+  ['SIGKILL', 5000],
+];
