@@ -16,7 +16,7 @@ import { measured, readVerifyOptions, verifyDetails, verifyOptions } from './ver
 export const backup = instanceAction({
   name: 'backup',
   summary: 'take a backup and prove it by a test restore',
-  details: `The backup is taken while the server works. Then a server is started from it beside the living one, recovered, and asked; only that makes it "verified". One that fails is kept for inspection, and the exit status is 7.\n\nWith another --backup-type than full, the databases are dumped by pg_dump with the roles (schema: definitions alone; data: rows alone; dump: both), and proven by restoring them into an empty server and counting. A dump leads to its own moment alone: only base backups protect an instance. The database postgres is in none.\n\n${verifyDetails}`,
+  details: `The backup is taken while the server works. Then a server is started from it beside the living one, recovered, and asked; only that makes it "verified". One that fails is kept for inspection, and the exit status is 7.\n\nWith another --backup-type than full, the databases are dumped by pg_dump with the roles (schema: definitions alone; data: rows alone; dump: both), and proven by restoring them into an empty server and counting. A dump leads to its own moment alone: only base backups protect an instance. The database postgres is dumped where it holds anything of yours.\n\n${verifyDetails}`,
   examples: [
     ['./manage.ts --action backup --instance client-a', 'take and prove'],
     ['./manage.ts backup all --quiet', 'for cron: silent unless something fails'],

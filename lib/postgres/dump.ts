@@ -42,6 +42,8 @@ export interface DumpOptions {
   part: Part;
   /** The snapshot of another session that it reads. */
   snapshot: string;
+  /** A schema that is left out. */
+  without: string | undefined;
   file: string;
 }
 
@@ -49,7 +51,7 @@ export interface DumpOptions {
 export async function dumpDatabase(
   { pgDump }: DumpPrograms,
   server: ServerPlace,
-  { database, part, snapshot, file }: DumpOptions,
+  { database, part, snapshot, without, file }: DumpOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const args = [
@@ -59,6 +61,7 @@ export async function dumpDatabase(
     '--lock-wait-timeout=300s',
     `--snapshot=${snapshot}`,
     ...(part === 'all' ? [] : [`--${part}-only`]),
+    ...(without === undefined ? [] : [`--exclude-schema="${without}"`]),
     `--file=${file}`,
     ...connection(server, database),
   ];
@@ -100,7 +103,8 @@ export async function restoreDatabase(
     ...(atomic ? ['--single-transaction'] : []),
     ...(database === undefined ? ['--create'] : []),
     ...(listFile === undefined ? [] : [`--use-list=${listFile}`]),
-    ...connection(server, database ?? 'postgres'),
+    // One that is made is none of these: pg_dump has it made from template0.
+    ...connection(server, database ?? 'template1'),
     file,
   ];
   await run(pgRestore, args, { signal, timeoutMs: limitMs });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { identifier } from '../../lib/postgres/sql.ts';
 import { dataOf } from '../helpers/answer.ts';
+import { superQuery } from '../helpers/database.ts';
 import {
   destroyIfThere,
   ensureShopRuns,
@@ -13,20 +15,29 @@ import {
 
 useSandboxes();
 
-async function backupIds(): Promise<string[]> {
-  const { backups } = dataOf(await sandbox.manage(['list-backups', 'shop', '--json'])) as { backups: { id: string }[] };
-  return backups.map(({ id }) => id);
+interface Listed {
+  id: string;
+  type: string;
 }
 
-async function expectRestorable(id: string): Promise<void> {
-  const verify = ['verify-backup', 'shop', '--backup-name', id, '--level', 'quick'];
-  expect((await sandbox.manage(verify)).code).toBe(0);
+async function listed(): Promise<Listed[]> {
+  const { backups } = dataOf(await sandbox.manage(['list-backups', 'shop', '--json'])) as { backups: Listed[] };
+  return backups;
+}
+
+async function backupIds(): Promise<string[]> {
+  return (await listed()).map(({ id }) => id);
+}
+
+async function expectRestorable(id: string, type = 'full'): Promise<void> {
+  const level = type === 'full' ? ['--level', 'quick'] : [];
+  expect((await sandbox.manage(['verify-backup', 'shop', '--backup-name', id, ...level])).code).toBe(0);
 }
 
 /** Every backup that is listed can be restored; those that are known to be are left out. */
 async function expectBackupsRestorable(known = new Set<string>()): Promise<void> {
-  for (const id of await backupIds()) {
-    if (!known.has(id)) await expectRestorable(id);
+  for (const { id, type } of await listed()) {
+    if (!known.has(id)) await expectRestorable(id, type);
     known.add(id);
   }
 }
@@ -105,5 +116,66 @@ describe('kill -9 at every step of the journal', () => {
       done: async () => expect(await backupIds()).not.toContain(`b${taken - 1}`),
     });
     expect(swept).toBeGreaterThanOrEqual(2);
+  });
+
+  it('of backup --backup-type dump', async () => {
+    await makeShop();
+    const known = new Set<string>();
+    const steps = await sweep({
+      recoverAt: 'odd',
+      prepare: ensureShopRuns,
+      command: () => ['backup', 'shop', '--backup-type', 'dump'],
+      intact: async () => {
+        await expectKept();
+        await expectBackupsRestorable(known);
+      },
+      done: expectKept,
+    });
+    expect(steps).toBeGreaterThanOrEqual(4);
+    await expectBackupsRestorable();
+  });
+
+  it('of restore of a dump in place', async () => {
+    await makeShop();
+    await superQuery(sandbox, 'shop', 'create table own as select 7 as rows');
+    expect((await sandbox.manage(['backup', 'shop', '--backup-type', 'dump', '--backup-name', 'd1'])).code).toBe(0);
+    const others = async (like: string): Promise<string[]> => {
+      const sql = `select datname as name from pg_database where datname ~ '${like}'`;
+      return (await superQuery<{ name: string }>(sandbox, 'shop', sql)).map(({ name }) => name);
+    };
+    const whole = async (): Promise<void> => {
+      await expectKept();
+      expect(await superQuery(sandbox, 'shop', 'select rows from own')).toEqual([{ rows: 7 }]);
+      expect(await others('_restoring_')).toEqual([]);
+    };
+    const steps = await sweep({
+      recoverAt: 'even',
+      prepare: async () => {
+        await ensureShopRuns();
+        // What earlier restores have put aside.
+        for (const aside of await others('_before_'))
+          await superQuery(sandbox, 'shop', `drop database ${identifier(aside)}`);
+      },
+      command: () => ['restore', 'shop', '--backup-name', 'd1', '--yes'],
+      intact: whole,
+      done: whole,
+    });
+    expect(steps).toBeGreaterThanOrEqual(4);
+  });
+
+  it('of restore of a dump beside', async () => {
+    await makeShop();
+    expect((await sandbox.manage(['backup', 'shop', '--backup-type', 'dump', '--backup-name', 'd1'])).code).toBe(0);
+    const steps = await sweep({
+      recoverAt: 'odd',
+      prepare: async () => await destroyIfThere('copy'),
+      command: () => ['restore', 'shop', '--backup-name', 'd1', '--as', 'copy', '--port-range', sandbox.portRange],
+      intact: async () => {
+        await expectKept();
+        expect(['running', undefined]).toContain(await state('copy'));
+      },
+      done: async () => await expectKept('copy'),
+    });
+    expect(steps).toBeGreaterThanOrEqual(5);
   });
 });

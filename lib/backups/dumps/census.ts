@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type Client, identifier } from '../../postgres/sql.ts';
+import { maintenance, ownSchema } from './maintenance.ts';
 
 export const dumpCensusSchema = z.object({
   /** How many of each kind there are: tables, indexes, views, functions … */
@@ -11,9 +12,11 @@ export const dumpCensusSchema = z.object({
 /** What one database holds that a dump of it must bring back. */
 export type DumpCensus = z.output<typeof dumpCensusSchema>;
 
-/** What the server and its extensions bring along themselves is left out: a dump has none of it. */
+/** What the server, its extensions and this tool bring along themselves is left out: a dump has none of it. */
 const ownObjects = `
-  spaces as (select oid from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'),
+  spaces as (
+    select oid from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'
+       and (current_database(), nspname) <> ('${maintenance}', '${ownSchema}')),
   brought as (select classid, objid from pg_depend where deptype = 'e'),
   relations as (
     select c.oid, c.relkind, c.relnamespace, c.relname

@@ -6,6 +6,7 @@ import { type DumpPrograms, entriesWithoutRefresh, restoreDatabase } from '../..
 import { type Client, type ConnectOptions, identifier, literal, withClient } from '../../postgres/sql.ts';
 import type { Task } from '../../task.ts';
 import type { Dump, DumpedDatabase } from './catalogue.ts';
+import { elsewhere, maintenance } from './maintenance.ts';
 import { applyRoles, planRoles, type PresentRoles } from './roles.ts';
 
 export interface Filling {
@@ -38,7 +39,7 @@ async function makeTablespaces(client: Client, names: readonly string[], folder:
   }
 }
 
-/** Makes one database of a dump on a server that has none of this name. @throws PROGRAM_FAILED */
+/** Makes one database of a dump on a new server. @throws PROGRAM_FAILED */
 export async function makeDatabase(
   task: Task,
   dump: Dump,
@@ -47,6 +48,7 @@ export async function makeDatabase(
 ): Promise<void> {
   const { signal } = task;
   await task.step(`restore ${name}`, async () => {
+    if (name === maintenance) await dropMaintenance(server);
     const whole = join(folder, schemaFile ?? file);
     const listFile = asksOthers(census) ? entriesFile : undefined;
     if (listFile !== undefined) writeFileForGood(listFile, await entriesWithoutRefresh(programs, whole, signal));
@@ -61,6 +63,13 @@ export async function makeDatabase(
     if (dump.type !== 'data') return;
     const rows = { file: join(folder, file), database: name, part: 'data', atomic: true } as const;
     await restoreDatabase(programs, server, rows, signal);
+  });
+}
+
+/** Every new server has it, and there is nothing in it yet. */
+async function dropMaintenance(server: ConnectOptions): Promise<void> {
+  await withClient({ ...server, database: elsewhere(maintenance) }, async (client) => {
+    await client.query(`drop database ${identifier(maintenance)} with (force)`);
   });
 }
 

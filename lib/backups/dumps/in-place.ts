@@ -16,6 +16,7 @@ import { askingSettings } from '../isolation.ts';
 import { scratchFolder } from '../scratch.ts';
 import { type Dump, type DumpedDatabase, dumpFolder } from './catalogue.ts';
 import { type Filling, prepareServer } from './fill.ts';
+import { elsewhere } from './maintenance.ts';
 import { rolesOf } from './roles.ts';
 import { renamed } from './renamed.ts';
 import { type Swap, swapDatabase } from './swap.ts';
@@ -75,7 +76,8 @@ async function replaceDatabases(
     swaps.push(swap);
   }
   for (const swap of swaps) {
-    await withClient(filling.server, async (client) => await swapDatabase(client, swap, operation.task.signal));
+    const server = { ...filling.server, database: elsewhere(swap.name) };
+    await withClient(server, async (client) => await swapDatabase(client, swap, operation.task.signal));
   }
   journal.settle({ kind: 'folder', path: scratch });
   await removeFolder(scratch);

@@ -7,6 +7,7 @@ import { observe } from '../../instances/state.ts';
 import type { Operation } from '../../operation.ts';
 import { poll } from '../../host/wait.ts';
 import { type Client, identifier, sqlState, withClient } from '../../postgres/sql.ts';
+import { elsewhere, maintenance } from './maintenance.ts';
 
 /** A database that takes the place of another. */
 export interface Swap {
@@ -59,8 +60,9 @@ export async function undoSwap(
     task.warn(`${instance} is not running: database ${fresh}, never finished, is left in it${old}`);
     return;
   }
-  // It has to be done, whatever ended the operation.
-  const address = { ...asSuperuser(paths, record), signal: new AbortController().signal, timeoutMs: 60_000 };
+  // It has to be done, whatever ended the operation; the database postgres may be the one that has no name yet.
+  const database = elsewhere(maintenance);
+  const address = { ...asSuperuser(paths, record, database), signal: new AbortController().signal, timeoutMs: 60_000 };
   await withClient(address, async (client) => {
     const has = async (database: string): Promise<boolean> =>
       (await client.query('select from pg_database where datname = $1', [database])).rows.length > 0;

@@ -26,6 +26,7 @@ import {
   writeDump,
 } from './catalogue.ts';
 import { countDatabase, describeCensus } from './census.ts';
+import { holdsOwn, maintenance, ownSchema } from './maintenance.ts';
 
 export interface TakeDumpOptions {
   id: string;
@@ -70,7 +71,6 @@ export async function takeDump(
   const present = await withClient(server, async (client) => await lookAround(client, options.database));
   const dataBytes = present.databases.reduce((sum, { bytes }) => sum + bytes, 0);
   assertRoom(places, smallBytes + (type === 'schema' ? 0 : dataBytes), options.verify);
-  await warnOfMaintenance(operation, record);
 
   const staging = dumpStagingFolder(places, record.name, id);
   ensureFolder(dumpsFolderOf(places, record.name));
@@ -120,9 +120,12 @@ function serverOf({ places, task }: Operation, record: InstanceRecord, database?
 async function lookAround(client: Client, wanted: string | undefined): Promise<Present> {
   const { rows } = await client.query<{ name: string; bytes: number }>(
     `select datname as name, pg_database_size(oid)::float8 as bytes from pg_database
-      where datallowconn and not datistemplate and datname <> 'postgres' and datconnlimit <> -2 order by 1`,
+      where datallowconn and not datistemplate and datconnlimit <> -2 order by 1`,
   );
-  const databases = rows.filter(({ name }) => wanted === undefined || name === wanted);
+  const empty = wanted === undefined && !(await holdsOwn(client));
+  const databases = rows.filter(({ name }) =>
+    wanted === undefined ? !(empty && name === maintenance) : name === wanted,
+  );
   if (databases.length === 0) {
     const known = rows.map(({ name }) => name).join(', ');
     throw new AppError('BACKUP_FAILED', wanted === undefined ? 'no database to dump' : `no database "${wanted}"`, {
@@ -134,37 +137,6 @@ async function lookAround(client: Client, wanted: string | undefined): Promise<P
             current_setting('shared_preload_libraries') as preloaded`,
   );
   return { databases, ...(more.rows[0] ?? { tablespaces: [], preloaded: '' }) };
-}
-
-/** The server's own database cannot be replaced by a restore, so it is not dumped; that is said where it holds anything. */
-async function warnOfMaintenance(operation: Operation, record: InstanceRecord): Promise<void> {
-  const held = await withClient(serverOf(operation, record), async (client) => {
-    const { objects } = await countDatabase(client, false);
-    const { rows } = await client.query<{ ours: number }>(
-      `select count(*)::int as ours from pg_tables where schemaname = 'pgmanage'`,
-    );
-    return describeMaintenance(objects, rows[0]?.ours ?? 0);
-  });
-  if (held === undefined) return;
-  operation.task.warn(`the database "postgres" holds ${held}, and is in no dump: only a base backup has them`);
-}
-
-/** What a client has put into the server's own database; undefined where that is nothing. @param ours tables of this tool's */
-export function describeMaintenance(objects: DumpedDatabase['census']['objects'], ours: number): string | undefined {
-  const kinds = [
-    'tables',
-    'partitioned tables',
-    'views',
-    'materialized views',
-    'sequences',
-    'foreign tables',
-    'functions',
-  ];
-  const held = kinds.flatMap((kind) => {
-    const count = (objects[kind] ?? 0) - (kind === 'tables' ? ours : 0);
-    return count > 0 ? `${count} ${kind}` : [];
-  });
-  return held.length === 0 ? undefined : held.join(', ');
 }
 
 interface Wanted {
@@ -194,7 +166,8 @@ async function dumpOne(
         // pg_dump would leave it to the umask who may read it.
         writeFileForGood(join(staging, into), '');
         const options = { database: name, part, snapshot, file: join(staging, into) };
-        await dumpDatabase(programs, server, options, task.signal);
+        const without = name === maintenance ? ownSchema : undefined;
+        await dumpDatabase(programs, server, { ...options, without }, task.signal);
       };
       await dump(type === 'dump' ? 'all' : type, file);
       if (type === 'data') await dump('schema', schemaFile);
