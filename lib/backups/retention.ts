@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { parseSegmentName, segmentNumber } from '../postgres/wal.ts';
 import type { Backup } from './catalogue.ts';
 import { leadsTo, timelineNow, type Timelines } from './timelines.ts';
@@ -61,7 +62,7 @@ export function planRetention(facts: RetentionFacts, policy: RetentionPolicy): R
   });
   const kept = own.filter(({ id }) => verdicts.some((verdict) => verdict.id === id && verdict.kept));
   const stands = facts.frozen !== undefined || proven === undefined;
-  return { verdicts, wal: stands ? [] : unneededWal(facts.archive, kept) };
+  return { verdicts, wal: stands ? [] : unneededWal(facts.archive, kept, proven) };
 }
 
 /**
@@ -148,16 +149,13 @@ function ageOf({ finishedAt }: Retained, nowMs: number): string {
  * and all that branch off it, so what has a lower number on any timeline can be asked for by none. Histories are never among
  * them: they are small, and tell which timeline came from which.
  */
-function unneededWal(archive: readonly string[], kept: readonly Retained[]): string[] {
-  const [first] = kept;
-  if (first === undefined) return [];
-  const { segmentBytes } = first;
+function unneededWal(archive: readonly string[], kept: readonly Retained[], { segmentBytes }: Retained): string[] {
   const oldest = kept
-    .map(({ startLsn }) => segmentNumber(startLsn, segmentBytes))
+    .map((backup) => segmentNumber(backup.startLsn, segmentBytes))
     .reduce((least, number) => (number < least ? number : least));
   return archive.filter((path) => {
-    const name = path.slice(path.lastIndexOf('/') + 1);
-    const segment = parseSegmentName(name.slice(0, 24), segmentBytes);
-    return segment !== undefined && /^.{24}(\.|$)/.test(name) && segment.number < oldest;
+    const [name = ''] = basename(path).split('.');
+    const segment = parseSegmentName(name, segmentBytes);
+    return segment !== undefined && segment.number < oldest;
   });
 }

@@ -58,7 +58,7 @@ export function planPooler(facts: PoolerFacts, wishes: PoolerWishes): PoolerPlan
   if (databases.length === 0) throw noDatabase(facts);
   const directConnections = Math.min(10, Math.max(2, Math.ceil((maxConnections - reserved) / 10)));
   const left = Math.max(0, maxConnections - reserved - directConnections);
-  const share = Math.floor(left / Math.max(1, databases.length));
+  const share = Math.floor(left / databases.length);
   const poolSize = wishes.poolSize ?? share - lookupConnections;
   const limit = poolSize + lookupConnections;
   if (poolSize < 1 || limit * databases.length > left) {
@@ -117,7 +117,7 @@ function doesNotFit(
   const each = Math.max(limit, lookupConnections + 1);
   const sum = `${maxConnections} connections less ${reserved} reserved and ${direct} for direct use leave ${left}`;
   const needed = `${count} database${count === 1 ? '' : 's'} × ${each} (one of them to look up secrets)`;
-  const fits = Math.floor(left / Math.max(1, count)) - lookupConnections;
+  const fits = Math.floor(left / count) - lookupConnections;
   return new AppError('POOLER_BUDGET', `the pools do not fit: ${sum}, ${needed} are ${count * each}`, {
     hint:
       fits >= 1

@@ -1,5 +1,5 @@
 import type { RetentionPolicy, Verdict } from '../retention.ts';
-import { type Dump, type DumpType, dumpTypes } from './catalogue.ts';
+import type { Dump } from './catalogue.ts';
 
 export type RetainedDump = Pick<Dump, 'id' | 'type' | 'state' | 'finishedAt' | 'pinned'> & { instance: { id: string } };
 
@@ -20,10 +20,8 @@ const dayMs = 24 * 60 * 60 * 1000;
  */
 export function planDumpRetention(facts: DumpRetentionFacts, policy: RetentionPolicy): Verdict[] {
   const own = facts.dumps.filter(({ instance }) => instance.id === facts.instanceId);
-  const peers = (type: DumpType): RetainedDump[] => own.filter((dump) => dump.type === type);
-  const byType = new Map(dumpTypes.map((type) => [type, peers(type)]));
   return facts.dumps.map((dump) => {
-    const same = byType.get(dump.type) ?? [];
+    const same = own.filter(({ type }) => type === dump.type);
     const reasons = reasonsToKeep(dump, same, facts, policy);
     if (reasons.length > 0) return { id: dump.id, kept: true, reasons };
     return { id: dump.id, kept: false, reasons: reasonsToGo(dump, same, facts, policy) };

@@ -89,7 +89,11 @@ describe('planRestore along one timeline', () => {
       coded('RESTORE_TARGET', { message: 'b3 was finished at 2026-11-21T12:00:00.000Z', hint: '--backup-name' }),
     );
     expect(() => plan(day, one, { backupId: 'b9' })).toThrow(
-      coded('BACKUP_NOT_FOUND', { message: '"b9"', hint: 'b1, b2, b3' }),
+      coded('BACKUP_NOT_FOUND', { message: '"b9"', hint: 'the newest are: b1, b2, b3' }),
+    );
+    const many = [1, 2, 3, 4, 5, 6].map((number) => backup(`b${number}`, number, number));
+    expect(() => plan(many, one, { backupId: 'b9' })).toThrow(
+      coded('BACKUP_NOT_FOUND', { hint: 'the newest are: b2, b3, b4, b5, b6' }),
     );
   });
 
@@ -115,6 +119,12 @@ describe('planRestore to other targets', () => {
     const unknown = plan(day, one, { target: { kind: 'name', name: 'p' } });
     expect(unknown.backup.id).toBe('b1');
     expect(unknown.warnings).toEqual([expect.stringContaining('nobody can tell')]);
+  });
+
+  it('to a position with a named backup: not one that was whole only behind it', () => {
+    expect(() => plan(day, one, { backupId: 'b3', target: { kind: 'lsn', lsn: parseLsn('0/6000000') } })).toThrow(
+      coded('RESTORE_TARGET', { message: 'b3 was finished at 0/7000100, after 0/6000000' }),
+    );
   });
 
   it('to a transaction: from a backup that had ended before any like it began', () => {
@@ -145,6 +155,11 @@ describe('planRestore where WAL is missing', () => {
         hint: '--to before-gap',
       }),
     );
+    expect(() => plan(early, torn)).toThrow(
+      expect.objectContaining({
+        data: { gap: '000000010000000000000006 to 000000010000000000000007', gapLsn: '0/6000000' },
+      }),
+    );
   });
 
   it('goes up to it when asked', () => {
@@ -163,6 +178,17 @@ describe('planRestore where WAL is missing', () => {
     const to = (lsn: string) => plan(early, torn, { target: { kind: 'lsn', lsn: parseLsn(lsn) } });
     expect(to('0/6000000').warnings).toEqual([]);
     expect(() => to('0/6000001')).toThrow(coded('RESTORE_TARGET', { message: 'gets past 0/6000000' }));
+  });
+
+  it('does so for a restore point whose place is known', () => {
+    const to = (lsn: string) => plan(early, torn, { target: { kind: 'name', name: 'p', lsn: parseLsn(lsn) } });
+    expect(to('0/5000200').warnings).toEqual([]);
+    expect(() => to('0/8000000')).toThrow(coded('RESTORE_TARGET', { message: 'gets past 0/6000000' }));
+  });
+
+  it('asks for no WAL at all to the end of a backup', () => {
+    const { warnings, wal } = plan(early, torn, { target: { kind: 'immediate' } });
+    expect([warnings, wal]).toEqual([[], { spans: [], gaps: [] }]);
   });
 
   it('warns where nobody can tell on which side the target is', () => {
@@ -200,6 +226,9 @@ describe('planRestore where timelines branch', () => {
     const { warnings } = plan(day, dead);
     expect(warnings).toEqual([expect.stringContaining('on --timeline 1')]);
     expect(plan(day, dead, { timeline: 2 }).warnings).toEqual([]);
+    // A failed one says nothing of what was written last.
+    const failed = backup('b5', 15, 9, { state: 'failed' });
+    expect(plan([...backups, failed], dead).warnings).toEqual([]);
   });
 
   it('takes a timeline for the newest of which the archive has only the history', () => {
@@ -237,6 +266,9 @@ describe('planRestore where timelines branch', () => {
   it('refuses a timeline that no backup leads to, and names those there are', () => {
     expect(() => plan(backups, branched, { timeline: 7 })).toThrow(
       coded('RESTORE_TARGET', { message: 'timeline 7', hint: '--timeline 2' }),
+    );
+    expect(() => plan(backups, branched, { timeline: 7, backupId: 'b1' })).toThrow(
+      coded('RESTORE_TARGET', { message: 'b1 is of timeline 1, which timeline 7', hint: '--timeline 1' }),
     );
   });
 });

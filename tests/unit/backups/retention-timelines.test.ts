@@ -60,6 +60,16 @@ describe('after a restore in place', () => {
     expect(keptBy(backups, { days: 7 }, 1)).toEqual(['b3', 'b4', 'b5']);
   });
 
+  it('the days that are kept restorable are those of a restore that was taken back, too', () => {
+    // Nobody can tell when timeline 2 was written to: b1 leads there, b3 to the data.
+    expect(keptBy(before, { days: 7 }, 1)).toEqual(['b1', 'b3']);
+  });
+
+  it('a timeline that had ended before the days began keeps nothing', () => {
+    const backups = [...before, backup('b4', 7.5, 18, { timeline: 2 }), backup('b5', 1, 40, { timeline: 2 })];
+    expect(keptBy(backups, { days: 7 })).toEqual(['b4', 'b5']);
+  });
+
   it('the days that are kept restorable are those of both timelines', () => {
     // The restore was 5 days ago: the moments from then to b4 are restored from b1, those before it from b3.
     const backups = [...before, backup('b4', 1, 18, { timeline: 2 })];

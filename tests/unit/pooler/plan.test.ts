@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { planPooler, type PoolerFacts } from '../../../lib/pooler/plan.ts';
-import { parsePgbouncerVersion } from '../../../lib/pooler/program.ts';
+import { parsePgbouncerVersion, type PoolMode } from '../../../lib/pooler/program.ts';
 import { portIn, renderPooler } from '../../../lib/pooler/render.ts';
 
 const facts: PoolerFacts = {
@@ -22,13 +22,32 @@ describe('the plan of a pooler', () => {
     });
   });
 
+  it('keeps two to ten free, of what the server does not reserve', () => {
+    const direct = (maxConnections: number) => planPooler({ ...facts, maxConnections }, {}).directConnections;
+    expect([direct(13), direct(23), direct(24), direct(93), direct(94), direct(500)]).toEqual([2, 2, 3, 9, 10, 10]);
+  });
+
+  it('divides the rest in equal parts, and what is over stays free', () => {
+    expect(planPooler({ ...facts, databases: ['a', 'b', 'c', 'd'] }, {})).toMatchObject({
+      pools: ['a', 'b', 'c', 'd'].map((database) => ({ database, poolSize: 9, limit: 10 })),
+      serverConnections: 40,
+      directConnections: 7,
+    });
+  });
+
   it('shares transactions only where prepared statements survive that, unless told otherwise', () => {
     const modes = ['1.20.1', '1.21.0', '2.0'].map((version) => planPooler({ ...facts, version }, {}).mode);
     expect(modes).toEqual(['session', 'transaction', 'transaction']);
     expect(planPooler(facts, {}).modeReason).toContain('loses prepared statements');
     const asked = planPooler(facts, { mode: 'transaction' });
     expect([asked.mode, asked.warnings]).toEqual(['transaction', [expect.stringContaining('prepare none')]]);
-    expect(planPooler({ ...facts, version: '1.24.1' }, { mode: 'session' })).toMatchObject({ mode: 'session' });
+    const reason = (version: string, mode?: PoolMode) => planPooler({ ...facts, version }, { mode }).modeReason;
+    expect([reason('1.20.1', 'session'), reason('1.24.1', 'session')]).toEqual(['asked for', 'asked for']);
+    expect(reason('1.24.1')).toContain('carries prepared statements');
+    for (const mode of ['session', 'transaction'] as const) {
+      expect(planPooler({ ...facts, version: '1.24.1' }, { mode })).toMatchObject({ mode, warnings: [] });
+    }
+    expect(planPooler(facts, { mode: 'session' })).toMatchObject({ mode: 'session', warnings: [] });
   });
 
   it('refuses pools that do not fit, with the sum and what would', () => {
@@ -39,25 +58,47 @@ describe('the plan of a pooler', () => {
         message:
           'the pools do not fit: 50 connections less 3 reserved and 5 for direct use leave 42, 2 databases × 22 (one of them to look up secrets) are 44',
         hint: 'ask for what is left: --pool-size 20',
+        data: { maxConnections: 50, reserved: 3, left: 42, needed: 44 },
       }),
     );
     expect(planPooler({ ...facts, databases }, { poolSize: 20 }).serverConnections).toBe(42);
     expect(() => planPooler({ ...facts, maxConnections: 6 }, {})).toThrow(
-      expect.objectContaining({ code: 'POOLER_BUDGET', hint: expect.stringContaining('raise max_connections') }),
+      expect.objectContaining({
+        message: expect.stringContaining('leave 1, 1 database × 2 (one of them to look up secrets) are 2'),
+        hint: expect.stringContaining('raise max_connections'),
+      }),
     );
+    // The smallest there is: one for clients, one to look up secrets.
+    expect(planPooler({ ...facts, maxConnections: 7 }, {}).pools[0]).toMatchObject({ poolSize: 1, limit: 2 });
+    expect(() => planPooler({ ...facts, maxConnections: 7 }, { poolSize: 2 })).toThrow(
+      expect.objectContaining({ hint: 'ask for what is left: --pool-size 1' }),
+    );
+    expect(() => planPooler({ ...facts, maxConnections: 4 }, {})).toThrow(
+      expect.objectContaining({ message: expect.stringContaining('leave 0,') }),
+    );
+    expect(() => planPooler(facts, { poolSize: 0 })).toThrow(expect.objectContaining({ code: 'POOLER_BUDGET' }));
   });
 
   it('leaves out what PgBouncer cannot name, and says so', () => {
-    const plan = planPooler({ ...facts, databases: ['shop', 'my shop', 'pgbouncer'] }, {});
-    expect(plan.pools.map(({ database }) => database)).toEqual(['shop']);
-    expect(plan.warnings).toHaveLength(2);
-    expect(() => planPooler({ ...facts, databases: ['my shop'] }, {})).toThrow(
-      expect.objectContaining({ code: 'POOLER_FAILED' }),
-    );
+    const names = ['shop', 'my shop', 'pgbouncer', ' x', 'é', 'Shop_2.0-b'];
+    const plan = planPooler({ ...facts, databases: names }, {});
+    expect(plan.pools.map(({ database }) => database)).toEqual(['shop', 'Shop_2.0-b']);
+    expect(plan.warnings.map((text) => /"(.*)"/.exec(text)?.[1])).toEqual(['my shop', 'pgbouncer', ' x', 'é']);
+    const refusal = (databases: string[]) =>
+      expect.objectContaining({
+        code: 'POOLER_FAILED',
+        message: expect.stringContaining(`(there are: ${databases.map((name) => `"${name}"`).join(', ') || 'none'})`),
+        hint: expect.stringContaining('letters'),
+      });
+    for (const databases of [['my shop', 'pgbouncer'], []]) {
+      expect(() => planPooler({ ...facts, databases }, {})).toThrow(refusal(databases));
+    }
   });
 
   it('takes no more clients than files may be open', () => {
     expect(planPooler({ ...facts, openFiles: 256 }, {}).maxClients).toBe(256 - 42 - 64);
+    // Fewer clients than server connections would be no use.
+    expect(planPooler({ ...facts, openFiles: 120 }, {}).maxClients).toBe(42);
   });
 });
 

@@ -9,7 +9,7 @@ import { placesOf } from '../../../lib/instances/places.ts';
 import { planAutostart } from '../../../lib/schedule/autostart.ts';
 import { parseTimes } from '../../../lib/schedule/cron.ts';
 import { type BlockOwner, crontabBlock, findBlock, jobLines, withBlock } from '../../../lib/schedule/crontab.ts';
-import { planJobs, type ScheduleWish } from '../../../lib/schedule/plan.ts';
+import { fill, planJobs, type ScheduleWish, shellWord } from '../../../lib/schedule/plan.ts';
 import { planUnits } from '../../../lib/schedule/units.ts';
 
 const template = (name: string): string => readFileSync(join(projectDirectory, 'templates', name), 'utf8');
@@ -49,8 +49,23 @@ describe('the script of a job', () => {
 
   it('removes nothing where no rule was given, and there is a job only for what was asked', () => {
     expect(plan({ keep: undefined })[0]?.text).not.toContain('cleanup-backups');
+    const days = plan({ keep: undefined, retentionDays: 30, ping: undefined })[0]?.text;
+    expect(days).toContain('--lock-timeout 7200 --retention-days 30 --yes --root');
+    expect(days).not.toContain('PING');
+    expect(plan({ retentionDays: 30 })[0]?.text).toContain('--keep 7 --retention-days 30 --yes');
     expect(plan({ backup: undefined }).map(({ name }) => name)).toEqual(['prove']);
   });
+});
+
+it('a word reaches the shell as it is', async () => {
+  expect(shellWord('/srv/pg-1:a,b=c@d+e_F.9')).toBe('/srv/pg-1:a,b=c@d+e_F.9');
+  const words = ['', 'a b', 'a;', ';a', "it's", '$HOME', '*', 'a\nb', '~'];
+  const { stdout } = await execa('/bin/sh', ['-c', `printf '%s|' ${words.map(shellWord).join(' ')}`]);
+  expect(stdout).toBe(words.map((word) => `${word}|`).join(''));
+});
+
+it('a template keeps what looks like a place and is none', () => {
+  expect(fill('@ONE@ @TWO@ @one@ a@b', { ONE: '@TWO@' })).toBe('@TWO@ @TWO@ @one@ a@b');
 });
 
 describe('the block in a crontab', () => {
