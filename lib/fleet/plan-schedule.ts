@@ -28,8 +28,9 @@ export function planSchedule(
     return { steps: [{ ...step, sign: '+', options, changes }], extra: [] };
   }
   const differences = stored === undefined ? [] : compare(stored, declared);
+  const reasons = [...(stored === undefined ? ['what it was to be is not written down'] : []), ...faults];
   const changes =
-    differences.length > 0 ? differences : [{ what: 'schedule', why: `${faults.join(', ')}: installed anew` }];
+    differences.length > 0 ? differences : [{ what: 'schedule', why: `${reasons.join(', ')}: installed anew` }];
   return { steps: [{ ...step, sign: '~', options, changes }], extra: [] };
 }
 
