@@ -53,6 +53,23 @@ describe('rollOut', () => {
     });
   });
 
+  it('says of what was held back after whom, and that the same command goes on', async () => {
+    const told = async (failing: string): Promise<unknown> => {
+      const attempt = async (name: InstanceName) =>
+        await Promise.resolve(name === failing ? failed(name) : { instance: name });
+      const plan = { data: {}, text: [] };
+      return (await rollOut(names, { canary: b, stopOnFailure: true, plan }, 1, attempt)).at(-1);
+    };
+    const failed = (instance: string) => ({ instance, error: new AppError('MIGRATION_FAILED', 'no') });
+    const held = (message: string) => ({
+      instance: 'f',
+      error: expect.objectContaining({ message, hint: expect.stringContaining('same command again') }),
+      warnings: [],
+    });
+    expect(await told('b')).toEqual(held('not begun, as b, the canary, failed before'));
+    expect(await told('a')).toEqual(held('not begun, as a failed before'));
+  });
+
   it('goes on after failures where that is wished, the canary among them', async () => {
     const { results } = await go(2, ['b', 'd'], false);
     expect(results.filter(([, code]) => code === 'ok')).toHaveLength(4);

@@ -23,6 +23,12 @@ describe('after a restore in place', () => {
     expect(keptBy(proven, { keep: 1 })).toEqual(['b4']);
   });
 
+  it('no word is said of timelines where there is one', () => {
+    const archive = timelines.slice(0, 1);
+    const { verdicts } = plan(before, { keep: 1 }, { timelines: { archive, present: 1 } });
+    expect(verdicts[2]?.reasons[0]).toBe('the newest verified one');
+  });
+
   it('nothing goes while none that leads there is verified', () => {
     const backups = [
       { ...before[0]!, state: 'complete' as const },

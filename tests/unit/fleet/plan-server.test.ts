@@ -1,0 +1,140 @@
+import { describe, expect, it } from '@jest/globals';
+import type { ObservedInstance } from '../../../lib/fleet/observe.ts';
+import { one, plan, type Seen, seen, told } from './situation.ts';
+
+const planned = (body: string, facts: Seen = {}) => plan(one(body), { 'client-a': seen('client-a', facts) });
+
+describe('a server', () => {
+  it('that is down is started, at the port that is declared, and compared as a whole later', () => {
+    const found = planned('port: 5441, pooler: true, users: { u: {} }', { state: 'crashed' });
+    expect(found.steps).toEqual([
+      {
+        sign: '~',
+        instance: 'client-a',
+        action: 'start',
+        options: { port: '5441' },
+        changes: [
+          { what: 'state', before: 'crashed', after: 'running' },
+          { what: 'port', before: '5440', after: '5441' },
+        ],
+      },
+    ]);
+    expect(found.later).toEqual(['client-a']);
+    expect(planned('port: 5440', { state: 'stopped' }).steps[0]?.options).toEqual({});
+  });
+
+  it('that runs and does not answer is started, too: the action says what is wrong with it', () => {
+    expect(told(planned('', { server: false }))).toEqual(['~ start state: running → running']);
+  });
+
+  it('that is to have another port is stopped, which is asked about, and started there', () => {
+    expect(planned('port: 5441').steps).toEqual([
+      {
+        sign: '~',
+        instance: 'client-a',
+        action: 'stop',
+        options: {},
+        changes: [{ what: 'state', why: 'stopped to be moved' }],
+        asks: 'restarts client-a',
+      },
+      {
+        sign: '~',
+        instance: 'client-a',
+        action: 'start',
+        options: { port: '5441' },
+        changes: [{ what: 'port', before: '5440', after: '5441' }],
+      },
+    ]);
+    expect(planned('port: 5440').steps).toEqual([]);
+  });
+
+  it.each<[ObservedInstance['state'], boolean]>([
+    ['running', true],
+    ['starting', true],
+    ['stopped', false],
+    ['crashed', false],
+  ])('that is to be stopped and is %s', (state, stops) => {
+    const { steps, later } = planned('state: stopped, port: 5441', { state });
+    expect(steps.map(({ action, options, asks }) => [action, options, asks])).toEqual(
+      stops ? [['stop', {}, 'stops client-a']] : [],
+    );
+    expect(later).toEqual([]);
+  });
+});
+
+describe('a restart', () => {
+  const waits = (...names: string[]): Seen => ({
+    settings: Object.fromEntries(names.map((name) => [name, { setting: 'x', isPending: true }])),
+  });
+
+  it('is asked about, for what the plan or the file speaks of', () => {
+    const { steps } = planned('', waits('shared_buffers'));
+    expect(steps).toEqual([
+      {
+        sign: '~',
+        instance: 'client-a',
+        action: 'restart',
+        options: {},
+        changes: [{ what: 'restart', why: 'for shared_buffers' }],
+        asks: 'restarts client-a',
+      },
+    ]);
+  });
+
+  it('is not for what somebody else has changed, nor for what does not wait', () => {
+    expect(planned('', waits('max_wal_senders')).steps).toEqual([]);
+    const settings = { shared_buffers: { setting: 'x' } };
+    expect(planned('', { settings }).steps).toEqual([]);
+  });
+
+  it('comes after the tuning that needs it, once for all', () => {
+    const facts = {
+      values: { max_connections: '30', work_mem: '4MB' },
+      settings: {
+        max_connections: { setting: '30', takes: 'restart' as const },
+        shared_buffers: { setting: '1', takes: 'restart' as const, isPending: true },
+        work_mem: { setting: '4MB' },
+      },
+    };
+    const found = planned('max-connections: 20, set: { work_mem: 8MB }', facts);
+    expect(found.steps.map(({ action }) => action)).toEqual(['tune', 'restart']);
+    expect(found.steps[1]?.changes).toEqual([{ what: 'restart', why: expect.stringMatching(/max_connections/) }]);
+  });
+
+  it('is no question while the server is down, nor where a reload does', () => {
+    expect(planned('memory: 1GB', { state: 'stopped' }).steps.map(({ action }) => action)).toEqual(['tune', 'start']);
+    const names = ['work_mem', 'shared_buffers', 'max_connections'];
+    const settings = Object.fromEntries(names.map((name) => [name, { setting: 'x', takes: 'reload' as const }]));
+    const { steps } = planned('set: { work_mem: 8MB }', { settings });
+    expect(steps.map(({ action }) => action)).toContain('tune');
+  });
+});
+
+describe('what no action changes in place', () => {
+  const refused = (body: string, facts: Seen = {}) =>
+    planned(body, facts).refusals.map(({ instance, text, hint }) => [instance, text, hint]);
+
+  it('is refused with what to do', () => {
+    expect(refused('pg-version: 17, username: x, database: y, locale: de_AT.UTF-8')).toEqual([
+      ['client-a', 'PostgreSQL is 16 and cannot become 17 in place', expect.stringContaining('pg-version: 17')],
+      ['client-a', 'its role is client_a and cannot become x in place', expect.stringContaining('username: client_a')],
+      [
+        'client-a',
+        'its database is client_a and cannot become y in place',
+        expect.stringContaining('database: client_a'),
+      ],
+      ['client-a', 'locale is C.UTF-8 and cannot become de_AT.UTF-8 in place', expect.stringContaining('dump')],
+    ]);
+  });
+
+  it('is nothing where it is so already, however a locale is spelt', () => {
+    expect(refused('pg-version: 16, username: client_a, database: client_a, locale: c.utf8')).toEqual([]);
+    expect(refused('locale: C.UTF8')).toEqual([]);
+  });
+
+  it('is not known of a locale while the server is down, or its database gone', () => {
+    expect(refused('locale: de_AT.UTF-8', { state: 'stopped' })).toEqual([]);
+    const other = [{ name: 'other', owner: 'x', sizeBytes: 1, locale: 'C' }];
+    expect(refused('locale: de_AT.UTF-8', { server: { databases: other } })).toEqual([]);
+  });
+});
