@@ -79,15 +79,71 @@ describe('users and databases', () => {
     expect(plan(one('databases: any, users: any'), observed, { prune: true }).steps).toEqual([]);
   });
 
-  it('the pooler: missing, otherwise, dead', () => {
-    const pooled = (poolerRuns: boolean) =>
-      seen('client-a', { record: { pooler: { port: 6000 as never } }, poolerRuns });
-    expect(told(plan(one('pooler: true'), { 'client-a': seen('client-a') }))).toEqual(['+ pooler pooler: port auto']);
-    expect(told(plan(one('pooler: true'), { 'client-a': pooled(true) }))).toEqual([]);
-    expect(told(plan(one('pooler: { size: 5 }'), { 'client-a': pooled(false) }))).toEqual([
-      '~ pooler pooler size: as planned → 5',
-      '~ pooler pooler: crashed → running',
+  it('what is dropped is said and asked about', () => {
+    const databases = [{ name: 'old', owner: 'x', sizeBytes: 1, locale: 'C' }];
+    const { steps } = plan(one(), { 'client-a': seen('client-a', { server: { databases } }) }, { prune: true });
+    expect(steps).toEqual([
+      {
+        sign: '-',
+        instance: 'client-a',
+        action: 'drop-db',
+        options: { database: 'old' },
+        changes: [{ what: 'database old', why: 'not in the file: dropped with all that is in it' }],
+        asks: 'drops database old of client-a, with all that is in it',
+      },
     ]);
-    expect(plan(one(), { 'client-a': pooled(true) }).extra).toEqual(['pooler of client-a']);
+  });
+
+  it('a database is made, or given to another owner', () => {
+    const databases = [
+      { name: 'client_a', owner: 'client_a', sizeBytes: 1, locale: 'C' },
+      { name: 'd', owner: 'client_a', sizeBytes: 1, locale: 'C' },
+      { name: 'e', owner: 'u', sizeBytes: 1, locale: 'C' },
+    ];
+    const body = 'databases: { d: { owner: u }, e: {}, f: { owner: u }, g: {} }, users: any';
+    const found = plan(one(body), { 'client-a': seen('client-a', { server: { databases } }) });
+    expect(found.steps.map(({ sign, action, options }) => [sign, action, options])).toEqual([
+      ['~', 'create-db', { database: 'd', owner: 'u', 'change-owner': true }],
+      ['~', 'create-db', { database: 'e', owner: 'client_a', 'change-owner': true }],
+      ['+', 'create-db', { database: 'f', owner: 'u' }],
+      ['+', 'create-db', { database: 'g', owner: 'client_a' }],
+    ]);
+    expect(told(found)).toEqual([
+      '~ create-db database d: of client_a → of u',
+      '~ create-db database e: of u → of client_a',
+      '+ create-db database f: of u',
+      '+ create-db database g: of client_a',
+    ]);
+    expect(
+      plan(one('databases: { d: {}, e: { owner: u } }'), { 'client-a': seen('client-a', { server: { databases } }) })
+        .steps,
+    ).toEqual([]);
+  });
+
+  it('migrations and seeds come where there are any that were not applied', () => {
+    const body = 'migrations-dir: ./m, seed-path: ./s, databases: { d: { migrations-dir: ./d } }';
+    const databases = ['client_a', 'd'].map((name) => ({ name, owner: 'client_a', sizeBytes: 1, locale: 'C' }));
+    const observed = { 'client-a': seen('client-a', { server: { databases } }) };
+    const pending = {
+      client_a: { migrations: ['1.sql'], seeds: ['a.sql', 'b.sql'] },
+      d: { migrations: [], seeds: ['c.sql'] },
+    };
+    expect(plan(one(body), observed).steps).toEqual([]);
+    expect(plan(one(body), observed, { pending }).steps).toEqual([
+      {
+        sign: '+',
+        instance: 'client-a',
+        action: 'migrate',
+        options: { 'migrations-dir': '/srv/m', database: 'client_a' },
+        changes: [{ what: 'migrations of client_a', after: '1.sql' }],
+      },
+      {
+        sign: '+',
+        instance: 'client-a',
+        action: 'seed',
+        options: { 'seed-path': '/srv/s', database: 'client_a' },
+        changes: [{ what: 'seeds of client_a', after: 'a.sql, b.sql' }],
+      },
+    ]);
   });
 });

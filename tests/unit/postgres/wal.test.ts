@@ -110,7 +110,8 @@ describe('parseHistory', () => {
       '2\t0/50000A0\tbefore 2026-11-21 10:42:00.123456+00',
       '',
       '# a comment',
-      '11\t1A/b0000D8\tat restore point "3 0/4"',
+      '# 3\t0/60000A0\tno more than that',
+      ' 11 \t1A/b0000D8\tat restore point "3 0/4"',
       '',
     ].join('\n');
     expect(parseHistory(text).map(({ timeline, leftAt }) => [timeline, lsnBytes(leftAt)])).toEqual([

@@ -48,12 +48,15 @@ describe('the script of a job', () => {
   });
 
   it('removes nothing where no rule was given, and there is a job only for what was asked', () => {
-    expect(plan({ keep: undefined })[0]?.text).not.toContain('cleanup-backups');
+    const alone = plan({ keep: undefined })[0]?.text;
+    expect(alone).not.toContain('cleanup-backups');
+    expect(alone).toMatch(/ --action backup .* --root '.*'$/m); // and no && behind it
     const days = plan({ keep: undefined, retentionDays: 30, ping: undefined })[0]?.text;
     expect(days).toContain('--lock-timeout 7200 --retention-days 30 --yes --root');
     expect(days).not.toContain('PING');
     expect(plan({ retentionDays: 30 })[0]?.text).toContain('--keep 7 --retention-days 30 --yes');
     expect(plan({ backup: undefined }).map(({ name }) => name)).toEqual(['prove']);
+    expect(plan({ prove: undefined }).map(({ name }) => name)).toEqual(['backup']);
   });
 });
 
