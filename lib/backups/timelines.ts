@@ -63,6 +63,6 @@ export function leadsTo(
   archive: readonly ArchivedTimeline[],
 ): boolean {
   if (timeline === wanted) return true;
-  const ancestors = archive.find((one) => one.timeline === wanted)?.ancestors ?? [];
-  return ancestors.some((branch) => branch.timeline === timeline && compareLsn(branch.leftAt, stopLsn) >= 0);
+  const ancestors = archive.find((one) => one.timeline === wanted)?.ancestors;
+  return ancestors?.some((one) => one.timeline === timeline && compareLsn(one.leftAt, stopLsn) >= 0) === true;
 }

@@ -63,7 +63,10 @@ function compile(part: string, pattern: string): RegExp {
   try {
     return new RegExp(`^${pattern}$`, 'i');
   } catch (error) {
-    throw new AppError('BAD_SELECTOR', `"${part}" is no glob`, { hint: 'a [ needs its ]', cause: error });
+    throw new AppError('BAD_SELECTOR', `"${part}" is no glob`, {
+      hint: 'a [ needs its ], and a range goes upwards: [a-c]',
+      cause: error,
+    });
   }
 }
 

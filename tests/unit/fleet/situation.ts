@@ -1,5 +1,5 @@
 import { parseFleet } from '../../../lib/fleet/file.ts';
-import type { ObservedInstance, ObservedServer, Pending } from '../../../lib/fleet/observe.ts';
+import type { ObservedInstance, ObservedServer, ObservedSetting, Pending } from '../../../lib/fleet/observe.ts';
 import { planFleet } from '../../../lib/fleet/plan.ts';
 import { describeChange, type FleetPlan } from '../../../lib/fleet/steps.ts';
 import type { InstanceName } from '../../../lib/instances/names.ts';
@@ -14,9 +14,11 @@ export interface Seen {
   state?: ObservedInstance['state'];
   values?: Record<string, string>;
   own?: Record<string, string>;
+  /** What the tuning in force speaks of. */
+  planned?: string[];
   poolerRuns?: boolean;
   server?: Server | false;
-  settings?: Record<string, { setting: string; isPending?: boolean; takes?: 'reload' | 'restart' }>;
+  settings?: Record<string, Partial<ObservedSetting> & { setting: string }>;
 }
 
 const usual = {
@@ -32,7 +34,7 @@ const usual = {
 /** An instance that is as `client-a: { template: minimal }` says, but for what is given. */
 export function seen(
   name: string,
-  { record, state = 'running', values, own, poolerRuns = false, server, settings }: Seen = {},
+  { record, state = 'running', values, own, planned, poolerRuns = false, server, settings }: Seen = {},
 ) {
   const facts = record as Partial<InstanceRecord> | undefined;
   const database = { name: 'client_a', owner: 'client_a', sizeBytes: 1, locale: 'C.UTF-8' };
@@ -47,9 +49,9 @@ export function seen(
     message: undefined,
     configured: {
       values: new Map(Object.entries({ log_min_duration_statement: '1s', ...values, ...own })),
-      planned: new Set(['log_min_duration_statement', 'shared_buffers']),
+      planned: new Set(planned ?? ['log_min_duration_statement', 'shared_buffers']),
       own: Object.fromEntries(
-        Object.entries(own ?? {}).map(([key, value]) => [key, { value, place: 'a.conf, line 1' }]),
+        Object.entries(own ?? {}).map(([key, value]) => [key, { value, place: 'a.conf, line 1 (included by b.conf)' }]),
       ),
     },
     poolerRuns,
