@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Backup } from '../backups/catalogue.ts';
 import { chooseRestore, readPresent } from '../backups/choose-restore.ts';
 import { findDump } from '../backups/dumps/catalogue.ts';
+import { assertPossible } from '../backups/plan-check.ts';
 import { archiveFolderOf, assertNotElsewhere, prepareArchive } from '../backups/repository.ts';
 import { type Restored, restoreInstance } from '../backups/restore.ts';
 import type { RestorePlan } from '../backups/restore-plan.ts';
@@ -105,11 +106,12 @@ export async function restoreSelected(context: Context, name: InstanceName, give
     return summaryOutcome(context, beside);
   if (beside !== undefined) assertNameFree(context, beside);
   else if (readPresent(context.places, name) === undefined) assertNotElsewhere(context, name, plan.backup.instance.id);
+  const installation = await installationOf(context, plan.backup.instance);
   if (context.dryRun) {
     if (beside !== undefined) assertRoom(context, besideOf(plan.backup, beside, given));
+    await assertPossible(context, installation, plan, beside ?? name);
     return describePlan(context.places, plan, beside ?? name, backups);
   }
-  const installation = await installationOf(context, plan.backup.instance);
   const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
   const streamed = beside === undefined && readPresent(context.places, name)?.archive === 'streaming';
   const { record, archiveFolder } = await prepareTarget(context, name, plan.backup, beside, given);

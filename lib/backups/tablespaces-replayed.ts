@@ -91,11 +91,13 @@ async function isReplayed(
   if (position !== undefined) return compareLsn(made.after, position) < 0;
   if (target.kind !== 'time' && target.kind !== 'xid' && target.kind !== 'name') return true;
   let ended = false;
+  // Whoever asks has segments in the other folder still.
+  const again = { ...wal, folder: `${wal.folder}-again` };
   const see = (record: WalRecord): void => {
     if (compareLsn(record.lsn, made.lsn) < 0 && endsAt(record, target)) ended = true;
   };
   for (const span of spansOf({ plan, wal, from: backup.startLsn }, archive)) {
-    for await (const reach of unpackedWal(wal, span, task)) await readWal(reach, see, task.signal);
+    for await (const reach of unpackedWal(again, span, task)) await readWal(reach, see, task.signal);
   }
   return !ended;
 }

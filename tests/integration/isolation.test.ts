@@ -168,8 +168,11 @@ describe('a test restore beside the live server', () => {
       ['restore', 'shop', '--yes', '--json'],
       [...beside, '--to-time', new Date().toISOString()],
     ]) {
+      const planned = (await sandbox.manage([...refused, '--dry-run'])).json();
       const { error } = (await sandbox.manage(refused)).json();
       expect(error).toMatchObject({ code: 'RESTORE_TARGET', message: expect.stringContaining(later) });
+      // Also while the server alone has that WAL, and has not archived it: then nobody is told to.
+      expect(planned.error).toEqual(error);
       lsn = / --to-lsn ([0-9A-F/]+),/.exec(error?.hint ?? '')?.[1] ?? '';
     }
     expect(await superQuery(sandbox, 'shop', 'select pg_postmaster_start_time() as at')).toEqual(startedAt);
@@ -177,6 +180,7 @@ describe('a test restore beside the live server', () => {
       ['--to-lsn', lsn],
       ['--to-time', quietAt],
     ]) {
+      expect(dataOf(await sandbox.manage([...beside, ...target, '--dry-run']))).toMatchObject({ name: 'copy' });
       expect(dataOf(await sandbox.manage([...beside, ...target]))).toMatchObject({ name: 'copy', state: 'running' });
       const kept = await superQuery(sandbox, 'copy', 'select count(*)::int as n from kept', 'shop');
       expect(kept).toEqual([{ n: 1000 }]);
