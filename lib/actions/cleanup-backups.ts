@@ -3,6 +3,7 @@ import { describeAlarm, readAlarm } from '../backups/alarm.ts';
 import { listBackups } from '../backups/catalogue.ts';
 import { leftoverDumps, listDumps } from '../backups/dumps/catalogue.ts';
 import { planDumpRetention } from '../backups/dumps/retention.ts';
+import { earlierArchives, earlierBytes, type EarlierVerdict, planEarlier, removeEarlier } from '../backups/earlier.ts';
 import { leftoverFolders, removeBackup, removeDump, removeWal } from '../backups/removal.ts';
 import { recoveringFrom } from '../backups/recovering.ts';
 import { archiveFolderOf, archiveOwner, requireRepositoryName } from '../backups/repository.ts';
@@ -26,10 +27,11 @@ export const cleanupBackups = instanceAction({
   name: 'cleanup-backups',
   summary: 'remove backups and WAL that no rule keeps',
   details:
-    'Base backups and each type of dump are judged apart. Keeps what either rule keeps, every pinned backup, the newest verified one and all that is newer; of the WAL, everything from the oldest kept backup on. While nothing is verified, or while a damage alarm stands, nothing is removed.',
+    'Base backups and each type of dump are judged apart. Keeps what either rule keeps, every pinned backup, the newest verified one and all that is newer; of the WAL, everything from the oldest kept backup on. While nothing is verified, or while a damage alarm stands, nothing is removed.\n\nWith --earlier also the archives of instances that had the name before and are gone: a whole one when no backup needs it, else what is older than its backups (delete-backup removes those). One with a pinned backup stays as it is.',
   examples: [
     ['./manage.ts cleanup-backups client-a --retention-days 14 --dry-run', 'what would go, and why'],
     ['./manage.ts cleanup-backups all --keep 7 --yes --quiet', 'for cron'],
+    ['./manage.ts cleanup-backups client-a --earlier --dry-run', 'what earlier instances of the name have left'],
   ],
   options: {
     'retention-days': {
@@ -37,12 +39,13 @@ export const cleanupBackups = instanceAction({
       describe: `every moment of so many days stays restorable (default ${defaultDays}, without --keep)`,
     },
     keep: { type: 'number', describe: 'so many backups stay, whatever their age' },
+    earlier: { type: 'boolean', describe: 'also WAL of earlier instances of the name' },
   },
   target: 'either',
   lock: 'exclusive',
   changes: true,
   confirm: (name) => `This removes backups of ${name} that no rule keeps; see which with --dry-run`,
-  async run(context, instance, { 'retention-days': days, keep }) {
+  async run(context, instance, { 'retention-days': days, keep, earlier: alsoEarlier }) {
     const { places, task } = context;
     const name = requireRepositoryName(places, instance);
     const policy = { days: days ?? (keep === undefined ? defaultDays : undefined), keep };
@@ -50,6 +53,11 @@ export const cleanupBackups = instanceAction({
     const standstill = whyStandstill(context, name, folder);
     if (standstill !== undefined && !context.dryRun) throw standstill;
     const plan = planFor(context, name, policy, standstill?.message);
+    const earlier = planEarlier({
+      archives: alsoEarlier === true ? earlierArchives(context, name) : [],
+      backups: listBackups(places, name),
+      frozen: standstill?.message,
+    }).map((verdict) => ({ ...verdict, bytes: earlierBytes(places, name, verdict) }));
     const unfinished = [...leftoverFolders(context, name), ...leftoverDumps(places, name)];
     const leftovers = standstill === undefined ? unfinished : [];
     if (!context.dryRun) {
@@ -60,9 +68,10 @@ export const cleanupBackups = instanceAction({
         if (!kept) await task.step(`remove ${id}`, async () => await removeDump(context, name, id, false));
       }
       for (const left of leftovers) await removeFolder(left);
+      for (const verdict of earlier) await removeEarlier(context, name, verdict);
     }
     const walBytes = context.dryRun ? sizeOf(folder, plan.wal) : removeWal(folder, plan.wal, task.signal);
-    return outcome(name, plan, { walBytes, leftovers, dryRun: context.dryRun });
+    return outcome(name, plan, { earlier, walBytes, leftovers, dryRun: context.dryRun });
   },
 });
 
@@ -114,10 +123,17 @@ function sizeOf(folder: string, names: readonly string[]): number {
   return names.reduce((sum, file) => sum + (fileSize(join(folder, file)) ?? 0), 0);
 }
 
+interface Done {
+  earlier: readonly (EarlierVerdict & { bytes: number })[];
+  walBytes: number;
+  leftovers: string[];
+  dryRun: boolean;
+}
+
 function outcome(
   name: InstanceName,
   { verdicts: bases, dumps, wal }: Plan,
-  { walBytes, leftovers, dryRun }: { walBytes: number; leftovers: string[]; dryRun: boolean },
+  { earlier, walBytes, leftovers, dryRun }: Done,
 ): Outcome {
   const verdicts = [...bases, ...dumps];
   const pick = (wanted: boolean) =>
@@ -125,13 +141,28 @@ function outcome(
   const [kept, removed] = [pick(true), pick(false)];
   const word = dryRun ? 'would remove' : 'removed';
   const rows = verdicts.map((verdict) => [verdict.id, verdict.kept ? 'kept' : word, verdict.reasons.join('; ')]);
+  for (const { id, kept: stays, wal: files, reasons, bytes } of earlier) {
+    const what = files.length > 0 ? `${word} ${humanBytes(bytes)} of it` : 'kept';
+    rows.push([id, stays ? what : `${word} (${humanBytes(bytes)})`, reasons.join('; ')]);
+  }
   const line = `${name}: ${word} ${removed.length} of ${verdicts.length} backups and ${wal.length} WAL files (${humanBytes(walBytes)})`;
   return {
-    data: { name, kept, removed, wal: { files: wal.length, sizeBytes: walBytes }, leftovers },
+    data: {
+      name,
+      kept,
+      removed,
+      wal: { files: wal.length, sizeBytes: walBytes },
+      leftovers,
+      ...(earlier.length > 0 && { earlier: earlier.map(earlierFields) }),
+    },
     text: [
       ...(rows.length === 0 ? [] : [{ head: ['backup', '', 'why'], rows }]),
       ...leftovers.map((left) => ({ line: `${word} ${left}, which was never finished` })),
       { line },
     ],
   };
+}
+
+function earlierFields({ id, kept, reasons, wal, bytes }: Done['earlier'][number]) {
+  return { archive: id, kept, reasons, files: wal.length, sizeBytes: bytes };
 }

@@ -42,6 +42,14 @@ function putAside(folder: string, instanceId: string): string {
   return `${folder}-${instanceId}`;
 }
 
+/** The archives that were put aside, by their folders, and whose they are. */
+export function archivesAside({ repository }: Places, name: InstanceName): { folder: string; instanceId: string }[] {
+  return listFolder(join(repository, name)).flatMap((folder) => {
+    const [, instanceId] = /^wal-(.+)$/.exec(folder) ?? [];
+    return instanceId === undefined ? [] : { folder, instanceId };
+  });
+}
+
 /** The names of all instances that the repository holds anything of, whether they exist or not. */
 export function repositoryNames({ repository }: Places): InstanceName[] {
   return listFolder(repository).filter(

@@ -149,7 +149,11 @@ function ageOf({ finishedAt }: Retained, nowMs: number): string {
  * and all that branch off it, so what has a lower number on any timeline can be asked for by none. Histories are never among
  * them: they are small, and tell which timeline came from which.
  */
-function unneededWal(archive: readonly string[], kept: readonly Retained[], { segmentBytes }: Retained): string[] {
+export function unneededWal(
+  archive: readonly string[],
+  kept: readonly Retained[],
+  { segmentBytes }: Retained,
+): string[] {
   const oldest = kept
     .map((backup) => segmentNumber(backup.startLsn, segmentBytes))
     .reduce((least, number) => (number < least ? number : least));
