@@ -1,5 +1,5 @@
 #!/bin/sh
-//bin/true; exec node "$(dirname "$(readlink -f "$0")")/lib/launch.mjs" "$0" "$@"
+//bin/true; f=$0; [ -L "$f" ] || [ ! -f "${f%/*}/lib/launch.cjs" ] && f=$(readlink -f "$f"); exec node "${f%/*}/lib/launch.cjs" "$0" "$@"
 import { main } from './lib/cli/main.ts';
 
 process.exitCode = await main(process.argv.slice(2));

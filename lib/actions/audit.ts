@@ -1,6 +1,6 @@
 import { readAudit } from '../audit.ts';
 import { hostAction } from './action.ts';
-import { moment } from './shared.ts';
+import { moment } from './moment.ts';
 
 export const audit = hostAction({
   name: 'audit',

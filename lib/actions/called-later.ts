@@ -10,7 +10,7 @@ import type { Context, Text } from './action.ts';
 /** What a script needs to call this very program, on the same instances, with no environment of anybody's. */
 export function surroundings({ places, bindir }: Context, folder: string): Surroundings {
   return {
-    command: [process.execPath, join(projectDirectory, 'lib', 'launch.mjs'), join(projectDirectory, 'manage.ts')],
+    command: [process.execPath, join(projectDirectory, 'lib', 'launch.cjs'), join(projectDirectory, 'manage.ts')],
     options: [
       '--root',
       places.root,

@@ -10,7 +10,7 @@ import type { InstanceName } from '../instances/names.ts';
 import { instancePaths, type Places } from '../instances/places.ts';
 import { requireRecord } from '../instances/record.ts';
 import { instanceAction, type Outcome } from './action.ts';
-import { moment } from './shared.ts';
+import { moment } from './moment.ts';
 
 export const check = instanceAction({
   name: 'check',

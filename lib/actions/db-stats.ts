@@ -1,7 +1,8 @@
 import { type DatabaseStats, databaseStats } from '../databases/stats.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { instanceAction, type Text } from './action.ts';
-import { moment, openRunning, withSuperuser } from './shared.ts';
+import { moment } from './moment.ts';
+import { openRunning, withSuperuser } from './shared.ts';
 
 export const dbStats = instanceAction({
   name: 'db-stats',

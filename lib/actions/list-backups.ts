@@ -6,7 +6,7 @@ import { requireRepositoryName } from '../backups/repository.ts';
 import { restorePoints } from '../backups/restore-points.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { instanceAction } from './action.ts';
-import { moment } from './shared.ts';
+import { moment } from './moment.ts';
 
 export const listBackups = instanceAction({
   name: 'list-backups',

@@ -3,7 +3,7 @@ import { lastBackups } from '../backups/summary.ts';
 import type { InstanceName } from '../instances/names.ts';
 import { summarizeAll } from '../instances/summary.ts';
 import { hostAction } from './action.ts';
-import { moment } from './shared.ts';
+import { moment } from './moment.ts';
 
 export const list = hostAction({
   name: 'list',

@@ -10,7 +10,8 @@ import type { MigrationConnection } from '../migrations/session.ts';
 import type { Client } from '../postgres/sql.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import type { Context, Text } from './action.ts';
-import { installationOf, moment, openInstance } from './shared.ts';
+import { moment } from './moment.ts';
+import { installationOf, openInstance } from './shared.ts';
 
 export const rehearsalOptions = {
   rehearse: {

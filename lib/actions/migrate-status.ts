@@ -2,7 +2,7 @@ import { migrationStatus } from '../migrations/apply.ts';
 import type { Run } from '../migrations/runs.ts';
 import { instanceAction, type Text } from './action.ts';
 import { migrationConnection, migrationFolder, migrationOptions } from './migration-target.ts';
-import { moment } from './shared.ts';
+import { moment } from './moment.ts';
 
 /** How many of the newest runs are told. */
 const runsTold = 10;

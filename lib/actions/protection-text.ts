@@ -1,6 +1,6 @@
 import { describeAlarm } from '../backups/alarm.ts';
 import type { Protection } from '../backups/protection.ts';
-import { moment } from './shared.ts';
+import { moment } from './moment.ts';
 
 /** What status says of how well an instance could be brought back. */
 export function protectionLines(protection: Protection): [string, string][] {

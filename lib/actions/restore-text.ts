@@ -7,7 +7,7 @@ import type { InstanceName } from '../instances/names.ts';
 import type { Places } from '../instances/places.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import type { Outcome } from './action.ts';
-import { moment } from './shared.ts';
+import { moment } from './moment.ts';
 
 /** What a restore would do, for `--dry-run`. */
 export function describePlan(

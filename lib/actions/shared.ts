@@ -71,11 +71,6 @@ export function summaryLine({ name, state, port, version, message }: Summary): s
   return `${name} is ${state}${where}${message === null ? '' : `: ${message}`}`;
 }
 
-/** A moment as people read it: `2026-11-21 10:15:00 UTC`. */
-export function moment(iso: string | null | undefined): string {
-  return iso ? `${iso.slice(0, 19).replace('T', ' ')} UTC` : '-';
-}
-
 /**
  * True when an earlier run of this very action had reached its end and was killed before it could say so: then the command
  * has nothing left to do.

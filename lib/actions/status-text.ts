@@ -5,7 +5,7 @@ import type { ObservedPooler } from '../pooler/observe.ts';
 import type { ObservedReceiver } from '../receiver/observe.ts';
 import type { Scheduled } from '../schedule/known.ts';
 import { humanBytes } from '../tuning/sizes.ts';
-import { moment } from './shared.ts';
+import { moment } from './moment.ts';
 import type { Activity, Disk } from './status-facts.ts';
 
 /** What status tells of a server's sessions; null where it was not asked. */

@@ -21,7 +21,7 @@ import { withClient } from '../postgres/sql.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { type Context, instanceAction, type Text } from './action.ts';
 import { protectionLines } from './protection-text.ts';
-import { moment } from './shared.ts';
+import { moment } from './moment.ts';
 import { type Activity, askActivity, type Disk, observeDisk } from './status-facts.ts';
 import {
   activityLine,

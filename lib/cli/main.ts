@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
+import { config } from 'zod';
 import { AppError, exitStatus, toAppError } from '../errors.ts';
 import { readCallersFile } from '../host/callers-files.ts';
 import { monotonicMs } from '../host/clock.ts';
@@ -28,6 +29,9 @@ import {
   type Settings,
 } from './settings.ts';
 import type { Paint } from './table.ts';
+
+// To write JavaScript for a schema takes longer than to read our few small files without.
+config({ jitless: true });
 
 const plainPaint: Paint = { bold: same, dim: same, red: same, green: same, yellow: same };
 
@@ -68,7 +72,7 @@ export async function main(given: readonly string[]): Promise<number> {
   }
 }
 
-/** Loads and runs what every command line needs and touches nothing, so that lib/launch.mjs can keep V8's code for it. */
+/** Loads and runs what every command line needs and touches nothing, so that lib/launch.cjs can keep V8's code for it. */
 export async function rehearse(): Promise<void> {
   const argv = ['list', '--json'];
   const style = readStyle(argv);

@@ -1,4 +1,4 @@
-// Stands for string-width in the bundle (lib/launch.mjs), which takes 20 ms to load: its patterns of all emoji are only
+// Stands for string-width in the bundle (lib/launch.cjs), which takes 20 ms to load: its patterns of all emoji are only
 // needed for text that is not plain ASCII, and the widths are asked for by help and spinners alone.
 let whole;
 

@@ -15,5 +15,5 @@ export function timestampId(): string {
 
 /** A clock that never jumps, in milliseconds: for durations and limits. */
 export function monotonicMs(): number {
-  return performance.now();
+  return Number(process.hrtime.bigint()) / 1e6; // `performance` would be loaded for it
 }

@@ -36,7 +36,7 @@ function flag(name, value) {
 }
 
 async function run(args, { signal, env }) {
-  const child = spawn(process.execPath, [join(project, 'lib', 'launch.mjs'), join(project, 'manage.ts'), ...args], {
+  const child = spawn(process.execPath, [join(project, 'lib', 'launch.cjs'), join(project, 'manage.ts'), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env }, // eslint-disable-line no-restricted-properties -- the command reads the caller's
     signal,

@@ -43,6 +43,10 @@ describe('runs', () => {
     }
   });
 
+  it('by its name alone', async () => {
+    expect(await run('/bin/sh', ['manage.ts', 'list'], { cwd: projectDirectory })).toMatchObject(emptyList);
+  });
+
   it('found on PATH', async () => {
     const bin = join(sandbox.folder, 'bin');
     mkdirSync(bin);

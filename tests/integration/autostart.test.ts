@@ -87,7 +87,7 @@ it('is what systemd stops and starts, too: a machine that goes down in order is 
 it('starts the servers without this program, should that be gone', async () => {
   const script = join(folder(), 'with-machine');
   const orphaned = join(folder(), 'orphaned');
-  const text = readFileSync(script, 'utf8').replaceAll('/lib/launch.mjs', '/lib/gone.mjs');
+  const text = readFileSync(script, 'utf8').replaceAll('/lib/launch.cjs', '/lib/gone.mjs');
   writeFileSync(orphaned, text, { mode: 0o755 });
   dataOf(await sandbox.manage(['stop', 'shop', '--for-now', '--json']));
   const ended = await crontab.run(`@reboot ${orphaned} start`);

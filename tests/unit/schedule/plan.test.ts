@@ -15,7 +15,7 @@ import { planUnits } from '../../../lib/schedule/units.ts';
 const template = (name: string): string => readFileSync(join(projectDirectory, 'templates', name), 'utf8');
 const root = "/srv/it's 100%";
 const around = {
-  command: ['/usr/bin/node', '/opt/launch.mjs', '/opt/manage.ts'],
+  command: ['/usr/bin/node', '/opt/launch.cjs', '/opt/manage.ts'],
   options: ['--root', root],
   environment: { PG_MANAGE_HOST: '/var/tmp/pg-manage' },
   folder: `${root}/.pg-manage/schedule`,
@@ -37,8 +37,8 @@ describe('the script of a job', () => {
     expect(backup?.text).toContain(
       [
         'export PG_MANAGE_HOST=/var/tmp/pg-manage',
-        `PG_MANAGE_PING='https://ping.example/a&b' /usr/bin/node /opt/launch.mjs /opt/manage.ts --action backup --instance 'client-*' --quiet --lock-timeout 7200 --root '/srv/it'\\''s 100%' &&`,
-        `  /usr/bin/node /opt/launch.mjs /opt/manage.ts --action cleanup-backups --instance 'client-*' --quiet --lock-timeout 7200 --keep 7 --yes --root '/srv/it'\\''s 100%'`,
+        `PG_MANAGE_PING='https://ping.example/a&b' /usr/bin/node /opt/launch.cjs /opt/manage.ts --action backup --instance 'client-*' --quiet --lock-timeout 7200 --root '/srv/it'\\''s 100%' &&`,
+        `  /usr/bin/node /opt/launch.cjs /opt/manage.ts --action cleanup-backups --instance 'client-*' --quiet --lock-timeout 7200 --keep 7 --yes --root '/srv/it'\\''s 100%'`,
       ].join('\n'),
     );
     expect(backup?.text).toMatch(/^missed_after=1500 /m);
@@ -123,7 +123,7 @@ describe('what brings instances back with the machine', () => {
 
   it('starts what is meant to run, and stops it without changing that', () => {
     const { script, crontab } = planned('cron');
-    const call = (rest: string) => `exec /usr/bin/node /opt/launch.mjs /opt/manage.ts --action ${rest}`;
+    const call = (rest: string) => `exec /usr/bin/node /opt/launch.cjs /opt/manage.ts --action ${rest}`;
     expect(script.text).toContain(`start) ${call('start --instance all --as-before --jobs 4 --quiet')}`);
     expect(script.text).toContain(`stop) ${call('stop --instance all --for-now --jobs 4 --quiet')}`);
     expect(script.text).not.toMatch(/@[A-Z_]+@/);

@@ -2,15 +2,14 @@
 // sources themselves, so an edit or a git pull is never answered by stale code, then runs the bundle's `main`.
 // The bundle is one file, read before anything else happens: what the program imports late needs no file any more, be it
 // that root's powers are gone by then or that the cache is. Beside it lies V8's own code for it, which spares the compiling.
-import { createHash, randomBytes } from 'node:crypto';
-import fs from 'node:fs';
-import { createRequire } from 'node:module';
-import { homedir, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { Script } from 'node:vm';
+// Every command pays for what stands here: CommonJS, as Node's module loader takes 5 ms, and node:crypto (3 ms) only to build.
+'use strict';
+const fs = require('node:fs');
+const { homedir, tmpdir } = require('node:os');
+const { dirname, join } = require('node:path');
+const { Script } = require('node:vm');
 
-const project = dirname(dirname(fileURLToPath(import.meta.url)));
+const project = dirname(__dirname);
 const staleAfterMs = 24 * 60 * 60 * 1000;
 const [bundleFile, codeFile] = ['manage.cjs', 'manage.code'];
 
@@ -19,22 +18,35 @@ function sources() {
   return ['package.json', 'package-lock.json', ...codeIn('lib').sort()];
 }
 
-/** Node's own recursive reading takes 17 ms for these 300 files, which every command would pay; this takes 2. */
+/** Node's own recursive reading takes 17 ms for these 400 files, which every command would pay; this takes 2. */
 function codeIn(folder) {
   return fs.readdirSync(`${project}/${folder}`, { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`;
     if (entry.isDirectory()) return codeIn(path);
-    return /\.m?[tj]s$/.test(entry.name) ? [path] : [];
+    return /\.[cm]?[tj]s$/.test(entry.name) ? [path] : [];
   });
 }
 
+/** 64 bits of which project and Node, and of each source's name, size and times. Any edit changes its ctime. */
 function sourceKey() {
-  const hash = createHash('sha256').update(`${project} ${process.version} ${process.arch}\n`);
-  for (const file of sources()) {
-    const { size, mtimeNs, ctimeNs } = fs.statSync(`${project}/${file}`, { bigint: true });
-    hash.update(`${file} ${size} ${mtimeNs} ${ctimeNs}\n`);
+  const files = sources();
+  const numbers = new Float64Array(3 * files.length);
+  files.forEach((file, index) => {
+    const { size, mtimeMs, ctimeMs } = fs.statSync(`${project}/${file}`);
+    numbers.set([size, mtimeMs, ctimeMs], 3 * index);
+  });
+  const names = Buffer.from([project, process.version, process.arch, ...files].join('\n'));
+  // Of the kind of FNV-1a: there is nobody to be kept from making two keys that are alike, and no time to load node:crypto.
+  let [one, other] = [0x811c9dc5, 0x050c5d1f];
+  for (const part of [names, new Int32Array(numbers.buffer)]) {
+    for (const bits of part) {
+      one = Math.imul(one ^ bits, 0x01000193);
+      other = Math.imul(other ^ bits, 0x01000197);
+      one ^= one >>> 15;
+      other ^= other >>> 13;
+    }
   }
-  return hash.digest('hex').slice(0, 24);
+  return [one, other].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
 }
 
 /** Beside the dependencies where that is ours to write, else in the user's own cache (a read-only or foreign checkout). */
@@ -59,6 +71,27 @@ function writable(folder) {
   }
 }
 
+/** Node's own modules that few commands need and that take 1 to 3 ms each; all else is in the bundle. */
+const late = new Set(['crypto', 'child_process', 'fs/promises', 'timers/promises', 'net', 'dns', 'tls', 'assert']);
+
+/** As `require`, but a module of `late` is loaded when something of it is first used. */
+function requireLate(name) {
+  if (!late.has(name.replace(/^node:/, ''))) return require(name);
+  const describe = (_, key) => {
+    const property = Object.getOwnPropertyDescriptor(require(name), key);
+    return property && { ...property, configurable: true }; // as a proxy may only say of its target's own
+  };
+  return new Proxy(
+    {},
+    {
+      get: (_, key) => require(name)[key],
+      has: (_, key) => key in require(name),
+      ownKeys: () => Reflect.ownKeys(require(name)),
+      getOwnPropertyDescriptor: describe,
+    },
+  );
+}
+
 /** The program, ready to run. V8 takes the stored code only if it is whole and of this very V8, and else compiles. */
 function load(folder) {
   const filename = join(project, bundleFile); // one name for all time, as V8 keeps it with the code
@@ -67,12 +100,13 @@ function load(folder) {
   const text = fs.readFileSync(join(folder, bundleFile), 'latin1'); // esbuild was told to write ASCII
   const script = new Script(text, { filename, cachedData });
   const module = { exports: {} };
-  script.runInThisContext()(module, createRequire(filename), filename);
+  script.runInThisContext()(module, requireLate, filename);
   return { script, program: module.exports };
 }
 
 /** Builds beside and publishes by one rename, so that of several first runs each finds a whole bundle or none. */
 async function build(folder, key) {
+  const { randomBytes } = require('node:crypto');
   const [published, staging] = [join(folder, key), join(folder, `.${key}.${randomBytes(6).toString('hex')}`)];
   try {
     fs.mkdirSync(staging, { mode: 0o755 });
@@ -122,6 +156,10 @@ async function findProgram() {
   }
 }
 
-process.argv.splice(1, 1);
-const { main } = await findProgram();
-process.exitCode = await main(process.argv.slice(2));
+async function run() {
+  process.argv.splice(1, 1);
+  const { main } = await findProgram();
+  process.exitCode = await main(process.argv.slice(2));
+}
+
+void run();
