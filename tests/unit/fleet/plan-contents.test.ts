@@ -35,7 +35,7 @@ describe('users and databases', () => {
     ],
     ['any', 'users: any', withApp({ onTables: 'all' }), []],
   ])('%s', (_, body, observed, expected) => {
-    expect(told(plan(one(body), observed))).toEqual(expected);
+    expect(told(plan(one(body), observed))).toStrictEqual(expected);
   });
 
   it('what is more than declared is told, and taken with --prune alone', () => {
@@ -44,12 +44,12 @@ describe('users and databases', () => {
       { attributes: ['createdb'], memberOf: ['x'] },
     );
     const body = one('users: { app: { privileges: read } }');
-    expect(plan(body, observed).extra).toEqual([
+    expect(plan(body, observed).extra).toStrictEqual([
       'user app of client-a (all, create, createdb on client_a)',
       'user app of client-a (member of x)',
     ]);
     const [step, ...more] = plan(body, observed, { prune: true }).steps;
-    expect(more).toEqual([]);
+    expect(more).toStrictEqual([]);
     expect(step).toMatchObject({
       sign: '-',
       action: 'create-user',
@@ -70,19 +70,19 @@ describe('users and databases', () => {
       { name: 'old', owner: 'app', sizeBytes: 1, locale: 'C' },
     ];
     const observed = { 'client-a': seen('client-a', { server: { databases, roles: [role('app')] } }) };
-    expect(plan(one(), observed).extra).toEqual(['database old of client-a', 'user app of client-a']);
+    expect(plan(one(), observed).extra).toStrictEqual(['database old of client-a', 'user app of client-a']);
     const { steps } = plan(one(), observed, { prune: true });
-    expect(steps.map(({ action, options }) => [action, options])).toEqual([
+    expect(steps.map(({ action, options }) => [action, options])).toStrictEqual([
       ['drop-db', { database: 'old' }],
       ['drop-user', { username: 'app', 'reassign-to': 'client_a' }],
     ]);
-    expect(plan(one('databases: any, users: any'), observed, { prune: true }).steps).toEqual([]);
+    expect(plan(one('databases: any, users: any'), observed, { prune: true }).steps).toStrictEqual([]);
   });
 
   it('what is dropped is said and asked about', () => {
     const databases = [{ name: 'old', owner: 'x', sizeBytes: 1, locale: 'C' }];
     const { steps } = plan(one(), { 'client-a': seen('client-a', { server: { databases } }) }, { prune: true });
-    expect(steps).toEqual([
+    expect(steps).toStrictEqual([
       {
         sign: '-',
         instance: 'client-a',
@@ -102,13 +102,13 @@ describe('users and databases', () => {
     ];
     const body = 'databases: { d: { owner: u }, e: {}, f: { owner: u }, g: {} }, users: any';
     const found = plan(one(body), { 'client-a': seen('client-a', { server: { databases } }) });
-    expect(found.steps.map(({ sign, action, options }) => [sign, action, options])).toEqual([
+    expect(found.steps.map(({ sign, action, options }) => [sign, action, options])).toStrictEqual([
       ['~', 'create-db', { database: 'd', owner: 'u', 'change-owner': true }],
       ['~', 'create-db', { database: 'e', owner: 'client_a', 'change-owner': true }],
       ['+', 'create-db', { database: 'f', owner: 'u' }],
       ['+', 'create-db', { database: 'g', owner: 'client_a' }],
     ]);
-    expect(told(found)).toEqual([
+    expect(told(found)).toStrictEqual([
       '~ create-db database d: of client_a → of u',
       '~ create-db database e: of u → of client_a',
       '+ create-db database f: of u',
@@ -117,7 +117,7 @@ describe('users and databases', () => {
     expect(
       plan(one('databases: { d: {}, e: { owner: u } }'), { 'client-a': seen('client-a', { server: { databases } }) })
         .steps,
-    ).toEqual([]);
+    ).toStrictEqual([]);
   });
 
   it('migrations and seeds come where there are any that were not applied', () => {
@@ -128,8 +128,8 @@ describe('users and databases', () => {
       client_a: { migrations: ['1.sql'], seeds: ['a.sql', 'b.sql'] },
       d: { migrations: [], seeds: ['c.sql'] },
     };
-    expect(plan(one(body), observed).steps).toEqual([]);
-    expect(plan(one(body), observed, { pending }).steps).toEqual([
+    expect(plan(one(body), observed).steps).toStrictEqual([]);
+    expect(plan(one(body), observed, { pending }).steps).toStrictEqual([
       {
         sign: '+',
         instance: 'client-a',

@@ -7,7 +7,7 @@ describe('users', () => {
 
   it('who may not log in are given a password', () => {
     const { steps } = planned('users: { app: {} }', { server: { roles: [role('app', { canLogin: false })] } });
-    expect(steps).toEqual([
+    expect(steps).toStrictEqual([
       {
         sign: '~',
         instance: 'client-a',
@@ -21,7 +21,7 @@ describe('users', () => {
   it('go with --prune, what they own to the role of the instance; roles that cannot log in and its own role stay', () => {
     const roles = [role('client_a'), role('group', { canLogin: false }), role('old')];
     const found = planned('users: {}', { server: { roles } }, true);
-    expect(found.steps).toEqual([
+    expect(found.steps).toStrictEqual([
       {
         sign: '-',
         instance: 'client-a',
@@ -31,7 +31,7 @@ describe('users', () => {
         asks: 'drops user old of client-a',
       },
     ]);
-    expect(found.extra).toEqual([]);
+    expect(found.extra).toStrictEqual([]);
   });
 
   it('are not looked at where any may be there, databases are', () => {
@@ -40,8 +40,8 @@ describe('users', () => {
       { name: 'old', owner: 'client_a', sizeBytes: 1, locale: 'C' },
     ];
     const server = { server: { roles: [role('old')], databases } };
-    expect(planned('users: any', server).extra).toEqual(['database old of client-a']);
-    expect(planned('databases: any', server).extra).toEqual(['user old of client-a']);
+    expect(planned('users: any', server).extra).toStrictEqual(['database old of client-a']);
+    expect(planned('databases: any', server).extra).toStrictEqual(['user old of client-a']);
   });
 
   it('are joined to groups and given privileges, on each database by itself', () => {
@@ -50,7 +50,7 @@ describe('users', () => {
       'databases: any, users: { app: { privileges: { client_a: "write,createdb", d: read }, member-of: [x, y] } }',
       there,
     );
-    expect(steps.map(({ sign, options, changes }) => [sign, options, changes])).toEqual([
+    expect(steps.map(({ sign, options, changes }) => [sign, options, changes])).toStrictEqual([
       [
         '~',
         { username: 'app', database: 'client_a', privileges: 'write,createdb', 'member-of': 'y' },
@@ -71,7 +71,7 @@ describe('users', () => {
       ['d', new Map([['app', app]])],
     ]);
     const body = 'databases: any, users: { app: { privileges: createdb, member-of: [x] } }';
-    expect(planned(body, { server: { roles, privileges } }, true).steps).toEqual([
+    expect(planned(body, { server: { roles, privileges } }, true).steps).toStrictEqual([
       {
         sign: '-',
         instance: 'client-a',
@@ -87,7 +87,7 @@ describe('users', () => {
     const roles = [role('app', { memberOf: ['x', 'y'] })];
     const body = 'users: { app: { privileges: read, member-of: [y] } }';
     const server = { roles, privileges: holding({ onTables: 'read', onDatabase: ['connect'] }) };
-    expect(planned(body, { server }, true).steps).toEqual([
+    expect(planned(body, { server }, true).steps).toStrictEqual([
       expect.objectContaining({
         options: { username: 'app', database: 'client_a', 'not-member-of': 'x' },
         changes: [{ what: 'user app', before: 'member of x', why: 'not in the file' }],
@@ -101,10 +101,10 @@ describe('users', () => {
     const read = 'users: { app: { privileges: read } }';
     expect(planned(read, held({ onTables: 'read' }))).toMatchObject({ steps: [], extra: [] });
     expect(planned(read, held({ onTables: 'read', onDatabase: ['connect'] }))).toMatchObject({ steps: [], extra: [] });
-    expect(planned('users: { app: {} }', held({ onDatabase: ['connect'] })).extra).toEqual([
+    expect(planned('users: { app: {} }', held({ onDatabase: ['connect'] })).extra).toStrictEqual([
       'user app of client-a (connect on client_a)',
     ]);
-    expect(told(planned('users: { app: { privileges: "read,connect" } }', held({ onTables: 'read' })))).toEqual([
+    expect(told(planned('users: { app: { privileges: "read,connect" } }', held({ onTables: 'read' })))).toStrictEqual([
       '~ create-user user app: connect on client_a',
     ]);
     const both = 'users: { app: { privileges: "read,connect" } }';

@@ -13,7 +13,7 @@ function calls(body: string) {
 
 describe('a new instance', () => {
   it('is called with nothing that is not declared', () => {
-    expect(plan(one(), {}).steps).toEqual([
+    expect(plan(one(), {}).steps).toStrictEqual([
       {
         sign: '+',
         instance: 'client-a',
@@ -46,7 +46,7 @@ describe('a new instance', () => {
       changes: [{ what: 'instance', after: 'PostgreSQL 15, template minimal, port 5440, 500MB' }],
       pgVersion: 15,
     });
-    expect(calls('port-range: 6000-6010')[0]?.[2]).toEqual({ template: 'minimal', 'port-range': '6000-6010' });
+    expect(calls('port-range: 6000-6010')[0]?.[2]).toStrictEqual({ template: 'minimal', 'port-range': '6000-6010' });
   });
 
   it('gets users, databases, a pooler, migrations and seeds, and then privileges', () => {
@@ -54,7 +54,7 @@ describe('a new instance', () => {
       pooler: { mode: session, size: 5, port: 6432 },
       databases: { d: { migrations-dir: ./d, seed-path: ./e }, e: { owner: app } },
       users: { boss: {}, app: { privileges: { shop: 'write,createdb', d: read }, member-of: [boss] } }`;
-    expect(calls(body)).toEqual([
+    expect(calls(body)).toStrictEqual([
       ['+', 'create', { template: 'minimal', username: 'boss', database: 'shop' }],
       ['+', 'create-user', { username: 'app' }],
       ['+', 'create-db', { database: 'd', owner: 'boss' }],
@@ -70,7 +70,7 @@ describe('a new instance', () => {
   });
 
   it('has a role and a database of its own name where nothing else is declared', () => {
-    expect(calls('users: { client_a: {}, app: { privileges: read } }, databases: { d: {} }').slice(1)).toEqual([
+    expect(calls('users: { client_a: {}, app: { privileges: read } }, databases: { d: {} }').slice(1)).toStrictEqual([
       ['+', 'create-user', { username: 'app' }],
       ['+', 'create-db', { database: 'd', owner: 'client_a' }],
       ['+', 'create-user', { username: 'app', database: 'client_a', privileges: 'read' }],
@@ -81,7 +81,7 @@ describe('a new instance', () => {
     const body = `pooler: { port: 6432 }, migrations-dir: ./m, databases: { d: { seed-path: ./e } },
       users: { app: { privileges: read, member-of: [x, y] } }, state: stopped, database: shop`;
     const { steps } = plan(one(body), {}, { pending });
-    expect(steps.slice(1).map(({ sign, changes }) => [sign, changes])).toEqual([
+    expect(steps.slice(1).map(({ sign, changes }) => [sign, changes])).toStrictEqual([
       ['+', [{ what: 'user app', after: 'with a new password' }]],
       ['+', [{ what: 'database d', after: 'of client_a' }]],
       ['+', [{ what: 'pooler', after: 'port 6432' }]],

@@ -10,7 +10,7 @@ describe('the pooler', () => {
   });
 
   it('is made where there is none', () => {
-    expect(planned('pooler: true').steps).toEqual([
+    expect(planned('pooler: true').steps).toStrictEqual([
       {
         sign: '+',
         instance: 'client-a',
@@ -20,23 +20,25 @@ describe('the pooler', () => {
       },
     ]);
     const all = planned('pooler: { mode: session, size: 5, port: 6432 }');
-    expect([all.steps[0]?.options, told(all)]).toEqual([
+    expect([all.steps[0]?.options, told(all)]).toStrictEqual([
       { 'pool-mode': 'session', 'pool-size': 5, port: '6432' },
       ['+ pooler pooler: port 6432'],
     ]);
-    expect(planned('pooler: true, port-range: 6000-6010').steps[0]?.options).toEqual({ 'port-range': '6000-6010' });
+    expect(planned('pooler: true, port-range: 6000-6010').steps[0]?.options).toStrictEqual({
+      'port-range': '6000-6010',
+    });
   });
 
   it('stays where it is as declared; what is not declared of it may be as it is', () => {
-    expect(planned('pooler: true', pooled(true, { mode: 'session', poolSize: 5 })).steps).toEqual([]);
+    expect(planned('pooler: true', pooled(true, { mode: 'session', poolSize: 5 })).steps).toStrictEqual([]);
     const declared = 'pooler: { mode: session, size: 5, port: 6000 }';
-    expect(planned(declared, pooled(true, { mode: 'session', poolSize: 5 })).steps).toEqual([]);
+    expect(planned(declared, pooled(true, { mode: 'session', poolSize: 5 })).steps).toStrictEqual([]);
   });
 
   it('is changed where it is otherwise, and started where it is dead', () => {
     const body = 'pooler: { mode: transaction, size: 5, port: 6432 }';
     const found = planned(body, pooled(false, { mode: 'session' }));
-    expect(found.steps).toEqual([
+    expect(found.steps).toStrictEqual([
       {
         sign: '~',
         instance: 'client-a',
@@ -50,7 +52,7 @@ describe('the pooler', () => {
         ],
       },
     ]);
-    expect(told(planned('pooler: true', pooled(false)))).toEqual(['~ pooler pooler: crashed → running']);
+    expect(told(planned('pooler: true', pooled(false)))).toStrictEqual(['~ pooler pooler: crashed → running']);
   });
 
   it('that is not declared is told, and taken away with --prune', () => {
@@ -68,6 +70,6 @@ describe('the pooler', () => {
       ],
       extra: [],
     });
-    expect(planned('', {}, true).steps).toEqual([]);
+    expect(planned('', {}, true).steps).toStrictEqual([]);
   });
 });

@@ -40,9 +40,9 @@ const none = { steps: [], extra: [] };
 
 describe('a schedule', () => {
   it('stays where it is as declared, where it may be as it is, and where there is to be none and is none', () => {
-    expect(plan()).toEqual(none);
-    expect(plan({ declared: 'any', faults: ['x'], prune: true })).toEqual(none);
-    expect(plan({ declared: undefined, stored: undefined, installed: nothing, prune: true })).toEqual(none);
+    expect(plan()).toStrictEqual(none);
+    expect(plan({ declared: 'any', faults: ['x'], prune: true })).toStrictEqual(none);
+    expect(plan({ declared: undefined, stored: undefined, installed: nothing, prune: true })).toStrictEqual(none);
   });
 
   it.each([
@@ -51,8 +51,8 @@ describe('a schedule', () => {
     ['units', undefined, { ...nothing, units: [{ name: 'pg-manage-backup.timer', text: '' }] }],
   ])('not declared: of %s it is told, and --prune takes it away', (_, record, installed) => {
     const given = { declared: undefined, stored: record, installed };
-    expect(plan(given)).toEqual({ steps: [], extra: ['the schedule'] });
-    expect(plan({ ...given, prune: true })).toEqual({
+    expect(plan(given)).toStrictEqual({ steps: [], extra: ['the schedule'] });
+    expect(plan({ ...given, prune: true })).toStrictEqual({
       steps: [
         {
           sign: '-',
@@ -68,7 +68,7 @@ describe('a schedule', () => {
   });
 
   it('is made where there is none', () => {
-    expect(plan({ stored: undefined, installed: nothing })).toEqual({
+    expect(plan({ stored: undefined, installed: nothing })).toStrictEqual({
       steps: [
         {
           sign: '+',
@@ -94,7 +94,7 @@ describe('a schedule', () => {
       scheduler: 'systemd',
     };
     const { steps } = plan({ declared, stored: undefined, installed: nothing });
-    expect(steps[0]?.options).toEqual({
+    expect(steps[0]?.options).toStrictEqual({
       selector: 'client-*',
       backup: '0 2 * * *',
       prove: 'weekly',
@@ -104,15 +104,15 @@ describe('a schedule', () => {
       ping: 'https://ping.example/b',
       with: 'systemd',
     });
-    expect(steps[0]?.changes).toEqual([{ what: 'schedule', after: 'backup 0 2 * * *, prove weekly' }]);
+    expect(steps[0]?.changes).toStrictEqual([{ what: 'schedule', after: 'backup 0 2 * * *, prove weekly' }]);
     const proof = plan({ declared: { ...declared, backup: undefined }, stored: undefined, installed: nothing });
-    expect(proof.steps[0]?.changes).toEqual([{ what: 'schedule', after: 'prove weekly' }]);
+    expect(proof.steps[0]?.changes).toStrictEqual([{ what: 'schedule', after: 'prove weekly' }]);
     expect(proof.steps[0]?.options).not.toHaveProperty('backup');
   });
 
   it('is installed anew where a part of it is missing, and stays with the scheduler and the address that it has', () => {
-    const { steps } = plan({ faults: ['not in the crontab', 'the script of backup'] });
-    expect(steps).toEqual([
+    const { steps, extra } = plan({ faults: ['not in the crontab', 'the script of backup'] });
+    expect(steps).toStrictEqual([
       {
         sign: '~',
         instance: undefined,
@@ -121,6 +121,7 @@ describe('a schedule', () => {
         changes: [{ what: 'schedule', why: 'not in the crontab, the script of backup: installed anew' }],
       },
     ]);
+    expect(extra).toStrictEqual([]);
   });
 
   it('is installed anew where all of it is there and nobody wrote down what it was to be', () => {
@@ -141,15 +142,15 @@ describe('a schedule', () => {
     [{ scheduler: 'systemd' }, 'called by', 'cron', 'systemd'],
   ])('tells what is otherwise: %j', (more, what, before, after) => {
     const { steps } = plan({ declared: { ...nightly, ...more }, faults: ['x'] });
-    expect(steps.map(({ sign, changes }) => [sign, changes])).toEqual([
+    expect(steps.map(({ sign, changes }) => [sign, changes])).toStrictEqual([
       ['~', [{ what: `schedule ${what}`, before, after }]],
     ]);
   });
 
   it('tells that the address to tell is another one, and never which', () => {
     const changes = (ping: string) => plan({ declared: { ...nightly, ping }, faults: ['x'] }).steps[0]?.changes;
-    expect(changes('https://ping.example/b')).toEqual([{ what: 'schedule ping', why: 'another address' }]);
-    expect(changes('https://ping.example/a')).toEqual([{ what: 'schedule', why: 'x: installed anew' }]);
+    expect(changes('https://ping.example/b')).toStrictEqual([{ what: 'schedule ping', why: 'another address' }]);
+    expect(changes('https://ping.example/a')).toStrictEqual([{ what: 'schedule', why: 'x: installed anew' }]);
   });
 });
 
@@ -160,11 +161,11 @@ describe('autostart', () => {
     [true, true],
     [false, false],
   ])('declared %j and there %j: nothing', (declared, isThere) => {
-    expect(planAutostart({ declared, isThere })).toEqual([]);
+    expect(planAutostart({ declared, isThere })).toStrictEqual([]);
   });
 
   it('is made, or taken away with a question', () => {
-    expect(planAutostart({ declared: true, isThere: false })).toEqual([
+    expect(planAutostart({ declared: true, isThere: false })).toStrictEqual([
       {
         sign: '+',
         instance: undefined,
@@ -173,7 +174,7 @@ describe('autostart', () => {
         changes: [{ what: 'autostart', after: 'instances come back' }],
       },
     ]);
-    expect(planAutostart({ declared: false, isThere: true })).toEqual([
+    expect(planAutostart({ declared: false, isThere: true })).toStrictEqual([
       {
         sign: '-',
         instance: undefined,

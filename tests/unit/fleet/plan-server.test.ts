@@ -7,7 +7,7 @@ const planned = (body: string, facts: Seen = {}) => plan(one(body), { 'client-a'
 describe('a server', () => {
   it('that is down is started, at the port that is declared, and compared as a whole later', () => {
     const found = planned('port: 5441, pooler: true, users: { u: {} }', { state: 'crashed' });
-    expect(found.steps).toEqual([
+    expect(found.steps).toStrictEqual([
       {
         sign: '~',
         instance: 'client-a',
@@ -19,16 +19,16 @@ describe('a server', () => {
         ],
       },
     ]);
-    expect(found.later).toEqual(['client-a']);
-    expect(planned('port: 5440', { state: 'stopped' }).steps[0]?.options).toEqual({});
+    expect(found.later).toStrictEqual(['client-a']);
+    expect(planned('port: 5440', { state: 'stopped' }).steps[0]?.options).toStrictEqual({});
   });
 
   it('that runs and does not answer is started, too: the action says what is wrong with it', () => {
-    expect(told(planned('', { server: false }))).toEqual(['~ start state: running → running']);
+    expect(told(planned('', { server: false }))).toStrictEqual(['~ start state: running → running']);
   });
 
   it('that is to have another port is stopped, which is asked about, and started there', () => {
-    expect(planned('port: 5441').steps).toEqual([
+    expect(planned('port: 5441').steps).toStrictEqual([
       {
         sign: '~',
         instance: 'client-a',
@@ -45,7 +45,7 @@ describe('a server', () => {
         changes: [{ what: 'port', before: '5440', after: '5441' }],
       },
     ]);
-    expect(planned('port: 5440').steps).toEqual([]);
+    expect(planned('port: 5440').steps).toStrictEqual([]);
   });
 
   it.each<[ObservedInstance['state'], boolean]>([
@@ -55,10 +55,10 @@ describe('a server', () => {
     ['crashed', false],
   ])('that is to be stopped and is %s', (state, stops) => {
     const { steps, later } = planned('state: stopped, port: 5441', { state });
-    expect(steps.map(({ action, options, asks }) => [action, options, asks])).toEqual(
+    expect(steps.map(({ action, options, asks }) => [action, options, asks])).toStrictEqual(
       stops ? [['stop', {}, 'stops client-a']] : [],
     );
-    expect(later).toEqual([]);
+    expect(later).toStrictEqual([]);
   });
 });
 
@@ -69,7 +69,7 @@ describe('a restart', () => {
 
   it('is asked about, for what the plan or the file speaks of', () => {
     const { steps } = planned('', waits('shared_buffers'));
-    expect(steps).toEqual([
+    expect(steps).toStrictEqual([
       {
         sign: '~',
         instance: 'client-a',
@@ -82,9 +82,9 @@ describe('a restart', () => {
   });
 
   it('is not for what somebody else has changed, nor for what does not wait', () => {
-    expect(planned('', waits('max_wal_senders')).steps).toEqual([]);
+    expect(planned('', waits('max_wal_senders')).steps).toStrictEqual([]);
     const settings = { shared_buffers: { setting: 'x' } };
-    expect(planned('', { settings }).steps).toEqual([]);
+    expect(planned('', { settings }).steps).toStrictEqual([]);
   });
 
   it('comes after the tuning that needs it, once for all', () => {
@@ -97,12 +97,15 @@ describe('a restart', () => {
       },
     };
     const found = planned('max-connections: 20, set: { work_mem: 8MB }', facts);
-    expect(found.steps.map(({ action }) => action)).toEqual(['tune', 'restart']);
-    expect(found.steps[1]?.changes).toEqual([{ what: 'restart', why: expect.stringMatching(/max_connections/) }]);
+    expect(found.steps.map(({ action }) => action)).toStrictEqual(['tune', 'restart']);
+    expect(found.steps[1]?.changes).toStrictEqual([{ what: 'restart', why: expect.stringMatching(/max_connections/) }]);
   });
 
   it('is no question while the server is down, nor where a reload does', () => {
-    expect(planned('memory: 1GB', { state: 'stopped' }).steps.map(({ action }) => action)).toEqual(['tune', 'start']);
+    expect(planned('memory: 1GB', { state: 'stopped' }).steps.map(({ action }) => action)).toStrictEqual([
+      'tune',
+      'start',
+    ]);
     const names = ['work_mem', 'shared_buffers', 'max_connections'];
     const settings = Object.fromEntries(names.map((name) => [name, { setting: 'x', takes: 'reload' as const }]));
     const { steps } = planned('set: { work_mem: 8MB }', { settings });
@@ -115,7 +118,7 @@ describe('what no action changes in place', () => {
     planned(body, facts).refusals.map(({ instance, text, hint }) => [instance, text, hint]);
 
   it('is refused with what to do', () => {
-    expect(refused('pg-version: 17, username: x, database: y, locale: de_AT.UTF-8')).toEqual([
+    expect(refused('pg-version: 17, username: x, database: y, locale: de_AT.UTF-8')).toStrictEqual([
       ['client-a', 'PostgreSQL is 16 and cannot become 17 in place', expect.stringContaining('pg-version: 17')],
       ['client-a', 'its role is client_a and cannot become x in place', expect.stringContaining('username: client_a')],
       [
@@ -128,13 +131,13 @@ describe('what no action changes in place', () => {
   });
 
   it('is nothing where it is so already, however a locale is spelt', () => {
-    expect(refused('pg-version: 16, username: client_a, database: client_a, locale: c.utf8')).toEqual([]);
-    expect(refused('locale: C.UTF8')).toEqual([]);
+    expect(refused('pg-version: 16, username: client_a, database: client_a, locale: c.utf8')).toStrictEqual([]);
+    expect(refused('locale: C.UTF8')).toStrictEqual([]);
   });
 
   it('is not known of a locale while the server is down, or its database gone', () => {
-    expect(refused('locale: de_AT.UTF-8', { state: 'stopped' })).toEqual([]);
+    expect(refused('locale: de_AT.UTF-8', { state: 'stopped' })).toStrictEqual([]);
     const other = [{ name: 'other', owner: 'x', sizeBytes: 1, locale: 'C' }];
-    expect(refused('locale: de_AT.UTF-8', { server: { databases: other } })).toEqual([]);
+    expect(refused('locale: de_AT.UTF-8', { server: { databases: other } })).toStrictEqual([]);
   });
 });

@@ -32,7 +32,7 @@ describe('settings', () => {
       ['~ restart restart: for jit'],
     ],
   ])('%s', (_, body, facts, expected) => {
-    expect(told(plan(one(body), { 'client-a': seen('client-a', facts) }))).toEqual(expected);
+    expect(told(plan(one(body), { 'client-a': seen('client-a', facts) }))).toStrictEqual(expected);
   });
 
   it('that are written, and not read by the server', () => {
@@ -44,7 +44,7 @@ describe('settings', () => {
   it('that take a restart are asked about', () => {
     const settings = { shared_buffers: { setting: '1', takes: 'restart' as const } };
     const { steps } = plan(one('memory: 1GB'), { 'client-a': seen('client-a', { settings }) });
-    expect(steps.map(({ action, asks }) => [action, asks])).toEqual([
+    expect(steps.map(({ action, asks }) => [action, asks])).toStrictEqual([
       ['tune', undefined],
       ['restart', 'restarts client-a'],
     ]);
@@ -54,7 +54,7 @@ describe('settings', () => {
     const wishes = { maxConnections: 30, memoryBytes: 300 * MB, settings: { jit: 'off' } };
     const facts = { record: { wishes }, own: { search_path: 'x' } };
     const [step] = plan(one("set: { search_path: 'a, b' }"), { 'client-a': seen('client-a', facts) }).steps;
-    expect(step?.options).toEqual({
+    expect(step?.options).toStrictEqual({
       apply: true,
       template: 'minimal',
       memory: 'default',
@@ -71,13 +71,15 @@ describe('what is compared', () => {
   it('wishes that are as declared are nothing to do', () => {
     const wishes = { memoryBytes: bytes(GB), maxConnections: 30, settings: { jit: 'off' } };
     const facts = { record: { wishes, archive: 'streaming' as const }, values: { jit: 'off', max_connections: '30' } };
-    expect(planned('memory: 1GB, max-connections: 30, archive: streaming, set: { jit: off }', facts).steps).toEqual([]);
+    expect(
+      planned('memory: 1GB, max-connections: 30, archive: streaming, set: { jit: off }', facts).steps,
+    ).toStrictEqual([]);
   });
 
   it('the action is called with all that is declared', () => {
     const body = 'memory: 1GB, max-connections: 30, archive: streaming, overcommit: true, set: { jit: off }';
     const [step] = planned(body).steps;
-    expect(step).toEqual({
+    expect(step).toStrictEqual({
       sign: '~',
       instance: 'client-a',
       action: 'tune',
@@ -98,7 +100,7 @@ describe('what is compared', () => {
       ],
     });
     const streaming = { record: { archive: 'streaming' as const } };
-    expect(planned('archive: command', streaming).steps[0]?.options).toEqual({
+    expect(planned('archive: command', streaming).steps[0]?.options).toStrictEqual({
       apply: true,
       template: 'minimal',
       archive: 'command',
@@ -110,9 +112,9 @@ describe('what is compared', () => {
       record: { wishes: { maxConnections } },
       values: { max_connections: '30' },
     });
-    expect(told(planned('max-connections: 20', facts(30)))).toEqual(['~ tune max-connections: 30 → 20']);
-    expect(told(planned('max-connections: 20', facts(20)))).toEqual(['~ tune max_connections: 30 → 20']);
-    expect(told(planned('', facts(30)))).toEqual(["~ tune max-connections: 30 → the template's"]);
+    expect(told(planned('max-connections: 20', facts(30)))).toStrictEqual(['~ tune max-connections: 30 → 20']);
+    expect(told(planned('max-connections: 20', facts(20)))).toStrictEqual(['~ tune max_connections: 30 → 20']);
+    expect(told(planned('', facts(30)))).toStrictEqual(["~ tune max-connections: 30 → the template's"]);
   });
 
   it('a template of a file is told by its path', () => {
@@ -123,7 +125,7 @@ describe('what is compared', () => {
       const yaml = `instances:\n  client-a: { template: ${path} }\n`;
       const file = { record: { template: 'small', templateFile: path } };
       expect(told(plan(yaml, { 'client-a': seen('client-a') }))[0]).toBe(`~ tune template: minimal → ${path}`);
-      expect(plan(yaml, { 'client-a': seen('client-a', file) }).steps).toEqual([]);
+      expect(plan(yaml, { 'client-a': seen('client-a', file) }).steps).toStrictEqual([]);
       expect(told(planned('', file))[0]).toBe(`~ tune template: ${path} → minimal`);
     } finally {
       rmSync(folder, { recursive: true });
@@ -132,17 +134,17 @@ describe('what is compared', () => {
 
   it('a value is the same in another unit, in the files and in the server', () => {
     const body = 'set: { work_mem: 8MB }';
-    expect(planned(body, { values: { work_mem: '8MB' } }).steps).toEqual([]);
+    expect(planned(body, { values: { work_mem: '8MB' } }).steps).toStrictEqual([]);
     const facts = (written: string, running: object) => ({
       values: { work_mem: written },
       settings: { work_mem: running as { setting: string } },
     });
-    expect(planned(body, facts('8192kB', kilobytes('8192'))).steps).toEqual([]);
+    expect(planned(body, facts('8192kB', kilobytes('8192'))).steps).toStrictEqual([]);
     expect(told(planned(body, facts('8MB', kilobytes('4096'))))[0]).toBe('~ tune work_mem: 4096kB → 8MB');
     expect(told(planned(body, facts('4MB', kilobytes('8192'))))[0]).toBe('~ tune work_mem: 4MB → 8MB');
     expect(told(planned(body, facts('8192kB', kilobytes('4096'))))[0]).toBe('~ tune work_mem: 8192kB → 8MB');
     // What is written and waits for a restart is not written again.
-    expect(told(planned(body, facts('8MB', kilobytes('4096', { isPending: true }))))).toEqual([
+    expect(told(planned(body, facts('8MB', kilobytes('4096', { isPending: true }))))).toStrictEqual([
       '~ restart restart: for work_mem',
     ]);
   });
@@ -157,9 +159,9 @@ describe('what is compared', () => {
   it('one that was adopted keeps its configuration until it is tuned, but for what the file names', () => {
     const adopted = { record: { adopted: {} as never }, values: { log_min_duration_statement: '0' } };
     const untouched = { ...adopted, planned: [] };
-    expect(planned('', untouched).steps).toEqual([]);
-    expect(told(planned('set: { work_mem: 8MB }', untouched))).toEqual(['~ tune work_mem: unset → 8MB']);
-    expect(told(planned('', adopted))).toEqual(['~ tune log_min_duration_statement: 0 → 1s']);
+    expect(planned('', untouched).steps).toStrictEqual([]);
+    expect(told(planned('set: { work_mem: 8MB }', untouched))).toStrictEqual(['~ tune work_mem: unset → 8MB']);
+    expect(told(planned('', adopted))).toStrictEqual(['~ tune log_min_duration_statement: 0 → 1s']);
     expect(told(planned('', { values: adopted.values, planned: [] }))).toHaveLength(1);
   });
 

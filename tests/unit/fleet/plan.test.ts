@@ -1,10 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
+import type { FleetPlan } from '../../../lib/fleet/steps.ts';
 import { GB } from '../../../lib/tuning/sizes.ts';
 import { one, plan, seen, told } from './situation.ts';
 
 describe('nothing', () => {
   it('where all is as declared', () => {
-    expect(plan(one(), { 'client-a': seen('client-a') })).toEqual({ steps: [], refusals: [], extra: [], later: [] });
+    expect(plan(one(), { 'client-a': seen('client-a') })).toStrictEqual({
+      steps: [],
+      refusals: [],
+      extra: [],
+      later: [],
+    });
   });
 });
 
@@ -13,7 +19,7 @@ describe('a new instance', () => {
     const body =
       'migrations-dir: ./m, pooler: true, databases: { d: { owner: u } }, users: { u: { privileges: read } }';
     const made = plan(one(body), {}, { pending: { client_a: { migrations: ['1.sql', '2.sql', '3.sql'], seeds: [] } } });
-    expect(made.steps.map(({ action }) => action)).toEqual([
+    expect(made.steps.map(({ action }) => action)).toStrictEqual([
       'create',
       'create-user',
       'create-db',
@@ -34,37 +40,71 @@ describe('a new instance', () => {
   it('has the memory of what is pruned', () => {
     const around = { others: ['old'], memoryBytes: 2.6 * GB };
     expect(() => plan(one('memory: 500MB'), {}, around)).toThrow('client-a: ');
-    expect(plan(one(), {}, { ...around, memoryBytes: 64 * GB }).extra).toEqual(['instance old']);
+    expect(plan(one(), {}, { ...around, memoryBytes: 64 * GB }).extra).toStrictEqual(['instance old']);
     const { steps } = plan(one('memory: 500MB'), {}, { ...around, prune: true });
-    expect(steps.map(({ action, instance }) => `${action} ${instance}`)).toEqual(['destroy old', 'create client-a']);
+    expect(steps.map(({ action, instance }) => `${action} ${instance}`)).toStrictEqual([
+      'destroy old',
+      'create client-a',
+    ]);
   });
 });
 
-describe('servers', () => {
-  it('one that is down is started, and compared as a whole later', () => {
-    const found = plan(one('pooler: true, users: { u: {} }'), { 'client-a': seen('client-a', { state: 'crashed' }) });
-    expect([told(found), found.later]).toEqual([['~ start state: crashed → running'], ['client-a']]);
-  });
+describe('several instances', () => {
+  const actions = ({ steps }: FleetPlan) => steps.map(({ action, instance }) => `${action} ${instance ?? ''}`.trim());
 
-  it('another port takes a stop, which is asked about', () => {
-    const { steps } = plan(one('port: 5441'), { 'client-a': seen('client-a') });
-    expect(steps.map(({ action, options, asks }) => [action, options, asks])).toEqual([
-      ['stop', {}, 'restarts client-a'],
-      ['start', { port: '5441' }, undefined],
+  it('that get smaller come before those that grow, and new ones last', () => {
+    const yaml = `defaults: { template: minimal }
+instances: { new: {}, grows: { memory: 900MB }, same: { set: { jit: off } }, shrinks: { memory: 100MB } }\n`;
+    const observed = Object.fromEntries(['grows', 'same', 'shrinks'].map((name) => [name, seen(name)]));
+    expect(actions(plan(yaml, observed)).filter((step) => !step.startsWith('restart'))).toStrictEqual([
+      'tune shrinks',
+      'tune same',
+      'tune grows',
+      'create new',
     ]);
   });
 
-  it('one that is to be stopped is, and nothing else is looked at', () => {
-    const found = plan(one('state: stopped, users: { u: {} }'), { 'client-a': seen('client-a') });
-    expect([told(found), found.later]).toEqual([['~ stop state: running → stopped'], []]);
-    expect(plan(one('state: stopped'), { 'client-a': seen('client-a', { state: 'stopped' }) }).steps).toEqual([]);
+  it('count the memory of all that stay, of another root and of the same name too', () => {
+    const claim = (root: string) => ({ name: 'old', id: root, root, committedBytes: 2 * GB });
+    const around = { others: ['old'], prune: true, memoryBytes: 2.6 * GB };
+    expect(plan(one('memory: 500MB'), {}, { ...around, claims: [claim('/srv')] }).steps).toHaveLength(2);
+    expect(() => plan(one('memory: 500MB'), {}, { ...around, claims: [claim('/other')] })).toThrow('client-a: ');
+    const kept = { ...claim('/srv'), name: 'client-b' };
+    expect(() => plan(one('memory: 500MB'), {}, { ...around, claims: [kept] })).toThrow('client-a: ');
   });
 
-  it('what cannot be changed in place is refused', () => {
-    const { refusals } = plan(one('pg-version: 17, username: x'), { 'client-a': seen('client-a') });
-    expect(refusals.map(({ text }) => text)).toEqual([
-      'PostgreSQL is 16 and cannot become 17 in place',
-      'its role is client_a and cannot become x in place',
-    ]);
+  it('that are pruned are asked about', () => {
+    expect(plan(one(), { 'client-a': seen('client-a') }, { others: ['old'], prune: true })).toStrictEqual({
+      steps: [
+        {
+          sign: '-',
+          instance: 'old',
+          action: 'destroy',
+          options: {},
+          changes: [{ what: 'instance', why: 'not in the file: stopped, its data goes to quarantine' }],
+          asks: 'stops old and moves its data to quarantine',
+        },
+      ],
+      refusals: [],
+      extra: [],
+      later: [],
+    });
+  });
+
+  it('come before the schedule, and that before autostart', () => {
+    const yaml = `${one()}schedule: { backup: daily }\n`;
+    const autostart = { declared: true, isThere: false };
+    expect(actions(plan(yaml, {}, { autostart }))).toStrictEqual(['create client-a', 'schedule', 'autostart']);
+    const installed = { crontab: ['0 2 * * * x'], units: [] };
+    expect(plan(one(), { 'client-a': seen('client-a') }, { installed }).extra).toStrictEqual(['the schedule']);
+    expect(actions(plan(one(), {}, { installed, prune: true }))).toStrictEqual(['create client-a', 'schedule']);
+    // A selector leaves the schedule out.
+    expect(actions(plan(yaml, {}, { without: 'schedule' }))).toStrictEqual(['create client-a']);
+  });
+
+  it('what is wrong with one is told beside what is to be done with the others', () => {
+    const yaml = 'defaults: { template: minimal }\ninstances: { a: { username: x }, b: { set: { jit: off } } }\n';
+    const { refusals, steps } = plan(yaml, { a: seen('a'), b: seen('b') });
+    expect([refusals.map(({ instance }) => instance), steps[0]?.instance]).toStrictEqual([['a'], 'b']);
   });
 });

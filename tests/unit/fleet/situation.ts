@@ -1,6 +1,7 @@
 import { parseFleet } from '../../../lib/fleet/file.ts';
 import type { ObservedInstance, ObservedServer, ObservedSetting, Pending } from '../../../lib/fleet/observe.ts';
 import { planFleet } from '../../../lib/fleet/plan.ts';
+import type { HostSituation, ScheduleSituation, Situation } from '../../../lib/fleet/situation.ts';
 import { describeChange, type FleetPlan } from '../../../lib/fleet/steps.ts';
 import type { InstanceName } from '../../../lib/instances/names.ts';
 import type { InstanceRecord } from '../../../lib/instances/record.ts';
@@ -79,10 +80,16 @@ interface Around {
   prune?: boolean;
   pending?: Record<string, Pending>;
   memoryBytes?: number;
+  /** What is held of the host's memory; of each of the others 2 GB without it. */
+  claims?: HostSituation['claims'];
+  installed?: ScheduleSituation['observed']['installed'];
+  autostart?: Situation['autostart'];
+  without?: 'schedule';
 }
 
 export function plan(yaml: string, observed: Record<string, ObservedInstance>, around: Around = {}): FleetPlan {
-  const { others = [], prune = false, pending = {}, memoryBytes = 64 * GB } = around;
+  const { others = [], prune = false, pending = {}, memoryBytes = 64 * GB, autostart } = around;
+  const installed = around.installed ?? { crontab: [], units: [] };
   const { instances, schedule } = parseFleet('/srv/fleet.yaml', yaml);
   return planFleet({
     compared: instances.map((declared) => ({
@@ -93,16 +100,15 @@ export function plan(yaml: string, observed: Record<string, ObservedInstance>, a
       pending: new Map(Object.entries(pending)),
     })),
     others: others as InstanceName[],
-    schedule: {
-      declared: schedule,
-      observed: { stored: undefined, installed: { crontab: [], units: [] } },
-      faults: ['x'],
-    },
-    autostart: undefined,
+    schedule:
+      around.without === 'schedule'
+        ? undefined
+        : { declared: schedule, observed: { stored: undefined, installed }, faults: ['x'] },
+    autostart,
     host: {
       facts: { memoryBytes: bytes(memoryBytes), cores: 4 },
       budgetShare: 0.8,
-      claims: others.map((name) => ({ name, id: name, root: '/srv', committedBytes: 2 * GB })),
+      claims: around.claims ?? others.map((name) => ({ name, id: name, root: '/srv', committedBytes: 2 * GB })),
       root: '/srv',
     },
     prune,
