@@ -24,7 +24,8 @@ describe('a server', () => {
   });
 
   it('that runs and does not answer is started, too: the action says what is wrong with it', () => {
-    expect(told(planned('', { server: false }))).toStrictEqual(['~ start state: running → running']);
+    const found = planned('users: { u: {} }', { server: false });
+    expect([told(found), found.later]).toStrictEqual([['~ start state: running → running'], ['client-a']]);
   });
 
   it('that is to have another port is stopped, which is asked about, and started there', () => {
@@ -54,7 +55,7 @@ describe('a server', () => {
     ['stopped', false],
     ['crashed', false],
   ])('that is to be stopped and is %s', (state, stops) => {
-    const { steps, later } = planned('state: stopped, port: 5441', { state });
+    const { steps, later } = planned('state: stopped, port: 5441, users: { u: {} }', { state });
     expect(steps.map(({ action, options, asks }) => [action, options, asks])).toStrictEqual(
       stops ? [['stop', {}, 'stops client-a']] : [],
     );

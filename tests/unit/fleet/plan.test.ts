@@ -54,8 +54,9 @@ describe('several instances', () => {
 
   it('that get smaller come before those that grow, and new ones last', () => {
     const yaml = `defaults: { template: minimal }
-instances: { new: {}, grows: { memory: 900MB }, same: { set: { jit: off } }, shrinks: { memory: 100MB } }\n`;
-    const observed = Object.fromEntries(['grows', 'same', 'shrinks'].map((name) => [name, seen(name)]));
+instances: { new: {}, grows: { memory: 900MB }, same: { set: { jit: off } }, shrinks: { memory: 1GB } }\n`;
+    const shrinks = seen('shrinks', { record: { committedBytes: 2 * GB } });
+    const observed = { grows: seen('grows'), same: seen('same'), shrinks };
     expect(actions(plan(yaml, observed)).filter((step) => !step.startsWith('restart'))).toStrictEqual([
       'tune shrinks',
       'tune same',
@@ -69,6 +70,9 @@ instances: { new: {}, grows: { memory: 900MB }, same: { set: { jit: off } }, shr
     const around = { others: ['old'], prune: true, memoryBytes: 2.6 * GB };
     expect(plan(one('memory: 500MB'), {}, { ...around, claims: [claim('/srv')] }).steps).toHaveLength(2);
     expect(() => plan(one('memory: 500MB'), {}, { ...around, claims: [claim('/other')] })).toThrow('client-a: ');
+    const both = ['old', 'older'].map((name) => ({ ...claim('/srv'), name, id: name }));
+    const room = { ...around, others: ['old', 'older'], claims: both };
+    expect(plan(one('memory: 500MB'), {}, room).steps).toHaveLength(3);
     const kept = { ...claim('/srv'), name: 'client-b' };
     expect(() => plan(one('memory: 500MB'), {}, { ...around, claims: [kept] })).toThrow('client-a: ');
   });
@@ -99,7 +103,8 @@ instances: { new: {}, grows: { memory: 900MB }, same: { set: { jit: off } }, shr
     expect(plan(one(), { 'client-a': seen('client-a') }, { installed }).extra).toStrictEqual(['the schedule']);
     expect(actions(plan(one(), {}, { installed, prune: true }))).toStrictEqual(['create client-a', 'schedule']);
     // A selector leaves the schedule out.
-    expect(actions(plan(yaml, {}, { without: 'schedule' }))).toStrictEqual(['create client-a']);
+    const without = plan(yaml, {}, { without: 'schedule' });
+    expect([actions(without), without.extra]).toStrictEqual([['create client-a'], []]);
   });
 
   it('what is wrong with one is told beside what is to be done with the others', () => {

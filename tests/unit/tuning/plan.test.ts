@@ -1,39 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { AppError } from '../../../lib/errors.ts';
-import { bytes, GB, MB } from '../../../lib/tuning/sizes.ts';
-import { planInstance, type Plan, type PlanInput } from '../../../lib/tuning/plan.ts';
+import { planInstance, withSharedMemory } from '../../../lib/tuning/plan.ts';
+import { MB } from '../../../lib/tuning/sizes.ts';
 import { loadTemplate } from '../../../lib/tuning/templates.ts';
-
-function input(changes: Partial<PlanInput> & { template?: PlanInput['template'] } = {}): PlanInput {
-  return {
-    host: { memoryBytes: bytes(24 * GB), cores: 2 },
-    template: loadTemplate('production'),
-    major: 15,
-    others: [],
-    wishes: {},
-    budgetShare: 0.8,
-    overcommit: false,
-    ...changes,
-  };
-}
-
-function valueIn(plan: Plan, name: string): string | undefined {
-  return plan.settings.find((setting) => setting.name === name)?.value;
-}
-
-function reasonIn(plan: Plan, name: string): string | undefined {
-  return plan.settings.find((setting) => setting.name === name)?.reason;
-}
-
-function refusal(wrong: PlanInput): AppError {
-  try {
-    planInstance(wrong);
-  } catch (error) {
-    if (error instanceof AppError) return error;
-    throw error;
-  }
-  throw new Error('planned');
-}
+import { input, reasonIn, refusal, valueIn } from './input.ts';
 
 describe('who decides', () => {
   it('--set over template over formula, each with its reason', () => {
@@ -61,6 +30,41 @@ describe('who decides', () => {
     expect(plan.committedBytes).toBeLessThan(plain.committedBytes);
     expect(plan.committedBytes).toBeGreaterThan((128 + 50 * 2.25 + 3 * 100) * MB);
   });
+});
+
+describe('lines of the operator', () => {
+  it('win over the plan and say where they stand; of what the plan does not touch nothing is shown', () => {
+    const own = { work_mem: { value: '8MB', place: 'a.conf, line 3' }, jit: { value: 'off', place: 'a.conf, line 4' } };
+    const { settings } = planInstance(input({ own }));
+    expect(settings.find(({ name }) => name === 'work_mem')).toStrictEqual({
+      name: 'work_mem',
+      value: '8MB',
+      reason: 'your own line wins: a.conf, line 3',
+      ownPlace: 'a.conf, line 3',
+    });
+    expect(settings.find(({ name }) => name === 'jit')).toBeUndefined();
+    const wished = planInstance(input({ own, wishes: { settings: { jit: 'on' } } }));
+    expect(valueIn(wished, 'jit')).toBe('off');
+    expect(settings.find(({ name }) => name === 'huge_pages')).not.toHaveProperty('ownPlace');
+  });
+});
+
+it('the shared memory that the server reports takes the place of ours in every figure', () => {
+  const plan = planInstance(input());
+  const more = withSharedMemory(plan, plan.sharedMemoryBytes + 10);
+  expect(more).toEqual({
+    ...plan,
+    sharedMemoryBytes: plan.sharedMemoryBytes + 10,
+    committedBytes: plan.committedBytes + 10,
+    stressBytes: plan.stressBytes + 10,
+  });
+});
+
+it('a busy moment counts the parallel workers and the work_mem that were given', () => {
+  const stress = (settings: Record<string, string>) => planInstance(input({ wishes: { settings } })).stressBytes;
+  // 13 busy connections with two nodes each, and the parallel workers; hash tables take twice work_mem.
+  expect(stress({ work_mem: '20MB' }) - stress({ work_mem: '10MB' })).toBe((13 * 2 * 2 + 2 * 2) * 10 * MB);
+  expect(stress({ max_parallel_workers: '5' }) - stress({})).toBe(3 * 2 * 16 * MB);
 });
 
 describe('versions', () => {
@@ -132,6 +136,16 @@ describe('wishes that are refused', () => {
     expect(refusal(input({ wishes: { settings: { [name]: value } } })).code).toBe('BAD_SETTING');
   });
 
+  it('more reserved connections than leave one for a role', () => {
+    const reserving = (reserved_connections: string) =>
+      input({ major: 16, wishes: { settings: { reserved_connections } } });
+    expect(planInstance(reserving('46')).maxConnections).toBe(50);
+    expect(refusal(reserving('47'))).toMatchObject({
+      message: 'of 50 connections 50 are reserved, which leaves none',
+      hint: 'ask for more: --max-connections 60',
+    });
+  });
+
   it('two numbers of connections', () => {
     expect(refusal(input({ wishes: { maxConnections: 20, settings: { max_connections: '30' } } })).code).toBe(
       'BAD_SETTING',
@@ -141,103 +155,7 @@ describe('wishes that are refused', () => {
   it('but synchronous_commit off is a choice that is warned of', () => {
     const plan = planInstance(input({ wishes: { settings: { synchronous_commit: 'off' } } }));
     expect(plan.warnings.join()).toContain('synchronous_commit is off');
+    expect(planInstance(input({ wishes: { settings: { synchronous_commit: 'on' } } })).warnings).toEqual([]);
     expect(planInstance(input({ template: loadTemplate('testing') })).warnings).toEqual([]);
-  });
-});
-
-describe('the budget', () => {
-  const small = { memoryBytes: bytes(1 * GB), cores: 1 };
-
-  it('lowers a template’s connections to fit, and says so', () => {
-    const plan = planInstance(input({ host: small }));
-    expect(plan.maxConnections).toBeLessThan(50);
-    expect(plan.warnings.join()).toContain('template production has 50 connections');
-    expect(reasonIn(plan, 'max_connections')).toContain('lowered from 50');
-  });
-
-  it('never lowers what was asked for, and its hint works', () => {
-    const wrong = input({ host: small, wishes: { maxConnections: 100 } });
-    const error = refusal(wrong);
-    expect(error.code).toBe('MEMORY_BUDGET');
-    const memory = Number(/--memory (\d+)MB/.exec(error.hint ?? '')?.[1]);
-    expect(planInstance({ ...wrong, wishes: { maxConnections: 100, memoryBytes: memory * MB } }).maxConnections).toBe(
-      100,
-    );
-    const fewer = Number(/--max-connections (\d+)/.exec(error.hint ?? '')?.[1]);
-    expect(planInstance({ ...wrong, wishes: { maxConnections: fewer } }).maxConnections).toBe(fewer);
-  });
-
-  it('refuses when the others leave too little, with the numbers and the cheapest way out', () => {
-    const others = [
-      { name: 'a', committedBytes: 600 * MB },
-      { name: 'b', committedBytes: 200 * MB },
-    ];
-    const error = refusal(input({ host: small, others }));
-    expect(error.code).toBe('MEMORY_BUDGET');
-    expect(error.message).toContain(
-      "the budget is 819.2 MB (80 % of this host's 1 GB), 2 other instances have committed 800 MB",
-    );
-    expect(error.hint).toContain('b holds 200 MB');
-  });
-
-  it.each([13, 15, 16, 17, 18])('holds five production instances in 1 GB, and no sixth (PostgreSQL %d)', (major) => {
-    const others: { name: string; committedBytes: number; stressBytes: number }[] = [];
-    const lone = planInstance(input({ host: small, major }));
-    for (const name of ['a', 'b', 'c', 'd', 'e']) {
-      const plan = planInstance(input({ host: small, others, major }));
-      expect(plan.maxConnections).toBeGreaterThanOrEqual(35);
-      if (others.length > 0) expect(plan.settings).not.toEqual(lone.settings);
-      others.push({ name, committedBytes: plan.committedBytes, stressBytes: plan.stressBytes });
-    }
-    const error = refusal(input({ host: small, others, major }));
-    expect(error.code).toBe('MEMORY_BUDGET');
-    expect(error.message).toContain('the least template production needs is 150 MB');
-    const left = Number(/--memory (\d+)MB/.exec(error.hint ?? '')?.[1]) * MB;
-    const squeezed = planInstance(input({ host: small, others, major, wishes: { memoryBytes: left } }));
-    expect(squeezed.committedBytes + squeezed.othersBytes).toBeLessThanOrEqual(squeezed.budgetBytes);
-    expect(planInstance(input({ host: small, others, major, overcommit: true })).warnings.join()).toContain(
-      '--overcommit: all instances of this host commit',
-    );
-  });
-
-  it('takes what is left when the template would take more', () => {
-    const plan = planInstance(input({ others: [{ name: 'a', committedBytes: 18.8 * GB }] }));
-    expect(plan.committedBytes + plan.othersBytes).toBeLessThanOrEqual(plan.budgetBytes);
-    expect(plan.warnings.join()).toContain('are left');
-  });
-
-  it('refuses more --memory than is left, and offers that', () => {
-    const error = refusal(input({ wishes: { memoryBytes: 20 * GB } }));
-    expect([error.code, error.hint]).toEqual(['MEMORY_BUDGET', 'ask for what is left: --memory 19660MB']);
-  });
-
-  it('raises --memory to what a server needs', () => {
-    const plan = planInstance(input({ wishes: { memoryBytes: MB } }));
-    expect(valueIn(plan, 'shared_buffers')).toBe('16MB');
-    expect(plan.warnings.join()).toContain('1 MB are too little');
-  });
-
-  it('warns of a work_mem that the host cannot bear', () => {
-    const plan = planInstance(input({ wishes: { settings: { work_mem: '2GB' } } }));
-    expect(plan.warnings.join()).toContain('at a busy moment');
-  });
-});
-
-describe('an instance whose WAL is streamed', () => {
-  it('has a limit to what a dead receiver holds back, and room for it beside a backup', () => {
-    const plan = planInstance(input({ streaming: true }));
-    expect(valueIn(plan, 'max_slot_wal_keep_size')).toBe(valueIn(plan, 'max_wal_size'));
-    expect(reasonIn(plan, 'max_slot_wal_keep_size')).toContain('no disk fills up');
-    expect(plan.warnings).toEqual([]);
-    expect(planInstance(input()).settings.map(({ name }) => name)).not.toContain('max_slot_wal_keep_size');
-  });
-
-  it('follows a max_wal_size of your own, and leaves what you say of slots alone', () => {
-    const larger = planInstance(input({ streaming: true, wishes: { settings: { max_wal_size: '8GB' } } }));
-    expect(valueIn(larger, 'max_slot_wal_keep_size')).toBe('8GB');
-    const settings = { max_slot_wal_keep_size: '20GB', max_wal_senders: '2' };
-    const own = planInstance(input({ streaming: true, wishes: { settings } }));
-    expect(valueIn(own, 'max_slot_wal_keep_size')).toBe('20GB');
-    expect(own.warnings).toEqual(['max_wal_senders is 2: the receiver and a backup together need 3']);
   });
 });
