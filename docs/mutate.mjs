@@ -35,7 +35,7 @@ const parts = {
   'lib/tuning/guards.ts': { tests: ['tuning/guards'] },
   'lib/fleet/plan.ts': { tests: ['fleet/plan', 'fleet/plan-server', 'fleet/plan-contents'] },
   'lib/fleet/plan-contents.ts': { tests: ['fleet/plan-contents', 'fleet/plan-pooler'] },
-  'lib/fleet/plan-grants.ts': { tests: ['fleet/plan-grants', 'fleet/plan-new'] },
+  'lib/fleet/plan-grants.ts': { tests: ['fleet/plan-grants', 'fleet/plan-contents', 'fleet/plan-new'] },
   'lib/fleet/plan-new.ts': { tests: ['fleet/plan-new'] },
   'lib/fleet/plan-schedule.ts': { tests: ['fleet/plan-schedule'] },
   'lib/fleet/plan-server.ts': { tests: ['fleet/plan-server'] },

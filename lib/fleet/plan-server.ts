@@ -1,4 +1,6 @@
 import { compareSettings } from '../tuning/changes.ts';
+import type { Plan } from '../tuning/plan.ts';
+import type { ObservedServer } from './observe.ts';
 import type { Known } from './situation.ts';
 import { planTuning } from './plan-tuning.ts';
 import { fitInto, type Room } from './room.ts';
@@ -15,49 +17,45 @@ export interface ServerPlan {
 export function planServer(one: Known, room: Room): ServerPlan {
   const { declared, observed } = one;
   const { name } = declared;
-  const { state } = observed;
+  const { state, server } = observed;
   const step = (action: Step['action'], options: Step['options'], ...changes: Step['changes']): Step => {
     return { sign: '~', instance: name, action, options, changes };
   };
   const tuned = planTuning(one);
-  const waiting = tuned === undefined ? pendingNames(one) : restartNames(one, room);
+  // Also where it does not run: what it is to have is not there for the others.
+  const plan = tuned === undefined ? undefined : fitInto(room, one);
   const moves = declared.port !== undefined && declared.port !== observed.record.port;
   const port = moves ? { port: String(declared.port) } : {};
   const moved = { what: 'port', before: String(observed.record.port), after: String(declared.port) };
-  const startsFirst = declared.state === 'running' && observed.server === undefined;
   const steps = tuned === undefined ? [] : [tuned];
   if (declared.state === 'stopped') {
     const stops = state === 'running' || state === 'starting';
     const change = { what: 'state', before: state, after: 'stopped' };
     if (stops) steps.push({ ...step('stop', {}, change), asks: `stops ${name}` });
-  } else if (startsFirst) {
+  } else if (server === undefined) {
     const change = { what: 'state', before: state, after: 'running' };
     steps.push(step('start', port, change, ...(moves ? [moved] : [])));
   } else if (moves) {
     steps.push({ ...step('stop', {}, { what: 'state', why: 'stopped to be moved' }), asks: `restarts ${name}` });
     steps.push(step('start', port, moved));
-  } else if (waiting.length > 0) {
+  } else {
+    const waiting = waitingNames(one, server, plan);
     const change = { what: 'restart', why: `for ${briefly(waiting, 3)}` };
-    steps.push({ ...step('restart', {}, change), asks: `restarts ${name}` });
+    if (waiting.length > 0) steps.push({ ...step('restart', {}, change), asks: `restarts ${name}` });
   }
-  return { steps, refusals: refuse(one), startsFirst };
+  return { steps, refusals: refuse(one), startsFirst: declared.state === 'running' && server === undefined };
 }
 
-/** What the file or the plan speaks of and waits for a restart already. */
-function pendingNames({ declared, observed: { server, configured } }: Known): string[] {
-  const ours = new Set([...configured.planned, ...Object.keys(declared.tuning.settings ?? {})]);
-  return [...(server?.settings ?? [])].flatMap(([name, { isPending }]) => (isPending && ours.has(name) ? [name] : []));
-}
-
-/** What the tuning that is planned changes and only a restart brings into force. */
-function restartNames(one: Known, room: Room): string[] {
-  const { values, planned } = one.observed.configured;
-  const plan = fitInto(room, one);
-  const takes = new Map([...(one.observed.server?.settings ?? [])].map(([name, setting]) => [name, setting.takes]));
-  if (takes.size === 0) return []; // it does not run
-  const changes = compareSettings(plan, values, planned, takes);
-  const names = changes.filter((change) => change.takes === 'restart').map(({ name }) => name);
-  return [...new Set([...names, ...pendingNames(one)])];
+/** What waits for a restart already, of what the file or the plan speaks of, and what of a new plan only a restart brings into force. */
+function waitingNames({ declared, observed: { configured } }: Known, server: ObservedServer, plan?: Plan): string[] {
+  const { planned, values } = configured;
+  const settings = [...server.settings];
+  const ours = new Set([...planned, ...Object.keys(declared.tuning.settings ?? {})]);
+  const pending = settings.flatMap(([name, { isPending }]) => (isPending && ours.has(name) ? [name] : []));
+  if (plan === undefined) return pending;
+  const takes = new Map(settings.map(([name, setting]) => [name, setting.takes]));
+  const changes = compareSettings(plan, values, planned, takes).filter((change) => change.takes === 'restart');
+  return [...new Set([...changes.map(({ name }) => name), ...pending])];
 }
 
 /** What no action changes in place. */
@@ -90,6 +88,6 @@ function refuse({ declared, observed, major }: Known): Refusal[] {
 
 /** Systems write the names of locales in several ways: `C.UTF-8` and `C.utf8`. */
 function sameWord(a: string, b: string): boolean {
-  const plain = (text: string): string => text.toLowerCase().replaceAll(/utf-?8/g, 'utf8');
+  const plain = (text: string): string => text.toLowerCase().replaceAll('utf-8', 'utf8');
   return plain(a) === plain(b);
 }

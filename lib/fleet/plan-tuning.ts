@@ -19,7 +19,7 @@ export function planTuning(one: Known): Step | undefined {
   const { record, configured } = observed;
   const { wishes } = record;
   const settings = settingChanges(one);
-  const forgotten = Object.keys(wishes.settings ?? {}).filter((setting) => !(setting in (tuning.settings ?? {})));
+  const forgotten = Object.entries(wishes.settings ?? {}).filter(([setting]) => !(setting in (tuning.settings ?? {})));
   const connections = wishes.maxConnections !== undefined && tuning.maxConnections === undefined;
   const changes: Change[] = [
     ...changed('template', record.templateFile ?? record.template, isShipped(template) ? template.name : template.path),
@@ -27,10 +27,11 @@ export function planTuning(one: Known): Step | undefined {
     ...changed('archive', record.archive ?? 'command', archive),
     ...changed('max-connections', countOf(wishes.maxConnections), countOf(tuning.maxConnections)),
     ...settings,
-    ...forgotten.map((setting) => ({ what: setting, before: wishes.settings?.[setting], after: 'as planned' })),
+    ...forgotten.map(([what, before]) => ({ what, before, after: 'as planned' })),
   ];
   if (changes.length === 0) return undefined;
-  const forget = [...forgotten, ...(connections ? ['max_connections'] : [])].map((setting) => [setting, 'default']);
+  const names = [...forgotten.map(([setting]) => setting), ...(connections ? ['max_connections'] : [])];
+  const forget = names.map((setting) => [setting, 'default']);
   const set = { ...tuning.settings, ...Object.fromEntries(forget) };
   const replaces = Object.keys(tuning.settings ?? {}).some((setting) => setting in configured.own);
   return {
@@ -85,8 +86,11 @@ function settingChanges({ declared, observed, template, major }: Known): Change[
     const written = configured.values.get(setting);
     const alike = (text: string): boolean => row !== undefined && inForce(text, row);
     const sameFile = written === value || (written !== undefined && alike(written) && alike(value));
-    if (sameFile && (row === undefined || row.isPending || alike(value))) return [];
-    const before = sameFile ? `${row?.setting}${row?.unit ?? ''}` : (written ?? 'unset');
+    let before = written ?? 'unset';
+    if (sameFile) {
+      if (row === undefined || row.isPending || alike(value)) return [];
+      before = `${row.setting}${row.unit ?? ''}`;
+    }
     return [
       { what: setting, before, after: value, ...(own === undefined ? {} : { why: own.place.replace(/ \(.*/, '') }) },
     ];

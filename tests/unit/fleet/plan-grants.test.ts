@@ -111,6 +111,16 @@ describe('users', () => {
     expect(planned(both, held({ onTables: 'read', onDatabase: ['connect'] }))).toMatchObject({ steps: [], extra: [] });
   });
 
+  it('hold what was granted, beside what comes with the right to read, and nothing else', () => {
+    const none = { server: { roles: [role('app')] } };
+    expect(told(planned('users: { app: { privileges: create } }', none))).toStrictEqual([
+      '~ create-user user app: create on client_a',
+    ]);
+    const rights = holding({ onTables: 'read', onDatabase: ['connect', 'create'] });
+    const held = { server: { roles: [role('app')], privileges: rights } };
+    expect(planned('users: { app: { privileges: "read,create" } }', held)).toMatchObject({ steps: [], extra: [] });
+  });
+
   it('who own the database may do all with it: nothing is missing, nothing too much', () => {
     const owner = { server: { roles: [role('app')], privileges: holding({ isOwner: true, onDatabase: ['create'] }) } };
     for (const body of ['users: { app: {} }', 'users: { app: { privileges: "create,temporary" } }']) {

@@ -1,5 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ObservedInstance } from '../../../lib/fleet/observe.ts';
+import { planInstance, type Wishes } from '../../../lib/tuning/plan.ts';
+import { bytes, GB } from '../../../lib/tuning/sizes.ts';
+import { loadTemplate } from '../../../lib/tuning/templates.ts';
 import { one, plan, type Seen, seen, told } from './situation.ts';
 
 const planned = (body: string, facts: Seen = {}) => plan(one(body), { 'client-a': seen('client-a', facts) });
@@ -59,6 +62,7 @@ describe('a server', () => {
     expect(steps.map(({ action, options, asks }) => [action, options, asks])).toStrictEqual(
       stops ? [['stop', {}, 'stops client-a']] : [],
     );
+    expect(steps[0]?.changes).toStrictEqual(stops ? [{ what: 'state', before: state, after: 'stopped' }] : undefined);
     expect(later).toStrictEqual([]);
   });
 });
@@ -88,29 +92,55 @@ describe('a restart', () => {
     expect(planned('', { settings }).steps).toStrictEqual([]);
   });
 
-  it('comes after the tuning that needs it, once for all', () => {
-    const facts = {
-      values: { max_connections: '30', work_mem: '4MB' },
-      settings: {
-        max_connections: { setting: '30', takes: 'restart' as const },
-        shared_buffers: { setting: '1', takes: 'restart' as const, isPending: true },
-        work_mem: { setting: '4MB' },
-      },
-    };
-    const found = planned('max-connections: 20, set: { work_mem: 8MB }', facts);
-    expect(found.steps.map(({ action }) => action)).toStrictEqual(['tune', 'restart']);
-    expect(found.steps[1]?.changes).toStrictEqual([{ what: 'restart', why: expect.stringMatching(/max_connections/) }]);
+  /** One that is configured as the plan of these wishes says, with what a change of each setting takes. */
+  function configured(wishes: Wishes, takes: Record<string, 'reload' | 'restart'>, waiting: string[] = []): Seen {
+    const { settings } = planInstance({
+      host: { memoryBytes: bytes(64 * GB), cores: 4 },
+      template: loadTemplate('minimal'),
+      major: 16,
+      others: [],
+      wishes,
+      budgetShare: 0.8,
+      overcommit: false,
+    });
+    const rows = settings.map(({ name, value }) => [
+      name,
+      { setting: value, takes: takes[name] ?? 'reload', isPending: waiting.includes(name) },
+    ]);
+    const values = Object.fromEntries(settings.map(({ name, value }) => [name, value]));
+    const names = settings.map(({ name }) => name);
+    return { record: { wishes }, values, settings: Object.fromEntries(rows), planned: names };
+  }
+
+  it('comes after the tuning that needs it, once, for that and for what waits already', () => {
+    const facts = configured({ maxConnections: 30 }, { max_connections: 'restart' }, [
+      'wal_buffers',
+      'max_connections',
+    ]);
+    const found = planned('max-connections: 31', facts);
+    expect(told(found)).toStrictEqual([
+      '~ tune max-connections: 30 → 31',
+      '~ restart restart: for max_connections, wal_buffers',
+    ]);
   });
 
-  it('is no question while the server is down, nor where a reload does', () => {
+  it('is not needed where a reload does', () => {
+    const facts = configured({ settings: { work_mem: '4MB' } }, { max_connections: 'restart' });
+    expect(told(planned('set: { work_mem: 8MB }', facts))).toStrictEqual(['~ tune work_mem: 4MB → 8MB']);
+    expect(planned('set: { work_mem: 4MB }', facts).steps).toStrictEqual([]);
+  });
+
+  it('is for what is no longer planned, too, where nobody can say what that takes', () => {
+    const facts = configured({ settings: { work_mem: '4MB', jit: 'off' } }, {});
+    const { jit: _, ...settings } = facts.settings ?? {};
+    expect(told(planned('set: { work_mem: 4MB }', { ...facts, settings })).at(-1)).toBe('~ restart restart: for jit');
+  });
+
+  it('is no question while the server is down', () => {
     expect(planned('memory: 1GB', { state: 'stopped' }).steps.map(({ action }) => action)).toStrictEqual([
       'tune',
       'start',
     ]);
-    const names = ['work_mem', 'shared_buffers', 'max_connections'];
-    const settings = Object.fromEntries(names.map((name) => [name, { setting: 'x', takes: 'reload' as const }]));
-    const { steps } = planned('set: { work_mem: 8MB }', { settings });
-    expect(steps.map(({ action }) => action)).toContain('tune');
   });
 });
 

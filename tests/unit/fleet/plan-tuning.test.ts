@@ -3,8 +3,12 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { projectDirectory } from '../../../lib/host/project.ts';
+import type { FleetPlan } from '../../../lib/fleet/steps.ts';
 import { bytes, GB, MB } from '../../../lib/tuning/sizes.ts';
 import { one, plan, type Seen, seen, told } from './situation.ts';
+
+/** What is tuned, without the restarts it takes: those are planned in plan-server.ts. */
+const tunings = (plan: FleetPlan): string[] => told(plan).filter((line) => !line.startsWith('~ restart'));
 
 describe('settings', () => {
   it.each<[string, string, Seen, string[]]>([
@@ -25,20 +29,14 @@ describe('settings', () => {
     ['memory', 'memory: 1GB', {}, ["~ tune memory: the template's → 1GB"]],
     ['archive', 'archive: streaming', {}, ['~ tune archive: command → streaming']],
     ['template', '', { record: { template: 'saas' } }, ['~ tune template: saas → minimal']],
-    [
-      'waiting for a restart',
-      'set: { jit: off }',
-      { values: { jit: 'off' }, settings: { jit: { setting: 'on', isPending: true } } },
-      ['~ restart restart: for jit'],
-    ],
   ])('%s', (_, body, facts, expected) => {
-    expect(told(plan(one(body), { 'client-a': seen('client-a', facts) }))).toStrictEqual(expected);
+    expect(tunings(plan(one(body), { 'client-a': seen('client-a', facts) }))).toStrictEqual(expected);
   });
 
   it('that are written, and not read by the server', () => {
     const facts = { values: { work_mem: '8MB' }, settings: { work_mem: { setting: '4MB' } } };
     const found = plan(one('set: { work_mem: 8MB }'), { 'client-a': seen('client-a', facts) });
-    expect(told(found)[0]).toBe('~ tune work_mem: 4MB → 8MB');
+    expect(tunings(found)[0]).toBe('~ tune work_mem: 4MB → 8MB');
   });
 
   it('that take a restart are asked about', () => {
@@ -112,9 +110,10 @@ describe('what is compared', () => {
       record: { wishes: { maxConnections } },
       values: { max_connections: '30' },
     });
-    expect(told(planned('max-connections: 20', facts(30)))).toStrictEqual(['~ tune max-connections: 30 → 20']);
-    expect(told(planned('max-connections: 20', facts(20)))).toStrictEqual(['~ tune max_connections: 30 → 20']);
-    expect(told(planned('', facts(30)))).toStrictEqual(["~ tune max-connections: 30 → the template's"]);
+    expect(tunings(planned('max-connections: 20', facts(30)))).toStrictEqual(['~ tune max-connections: 30 → 20']);
+    expect(tunings(planned('max-connections: 20', facts(20)))).toStrictEqual(['~ tune max_connections: 30 → 20']);
+    expect(planned('max-connections: 20', facts(30)).steps[0]?.options).not.toHaveProperty('set');
+    expect(tunings(planned('', facts(30)))).toStrictEqual(["~ tune max-connections: 30 → the template's"]);
   });
 
   it('a template of a file is told by its path', () => {
@@ -124,9 +123,9 @@ describe('what is compared', () => {
       copyFileSync(join(projectDirectory, 'templates', 'tuning', 'minimal.yaml'), path);
       const yaml = `instances:\n  client-a: { template: ${path} }\n`;
       const file = { record: { template: 'small', templateFile: path } };
-      expect(told(plan(yaml, { 'client-a': seen('client-a') }))[0]).toBe(`~ tune template: minimal → ${path}`);
+      expect(tunings(plan(yaml, { 'client-a': seen('client-a') }))[0]).toBe(`~ tune template: minimal → ${path}`);
       expect(plan(yaml, { 'client-a': seen('client-a', file) }).steps).toStrictEqual([]);
-      expect(told(planned('', file))[0]).toBe(`~ tune template: ${path} → minimal`);
+      expect(tunings(planned('', file))[0]).toBe(`~ tune template: ${path} → minimal`);
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -140,13 +139,21 @@ describe('what is compared', () => {
       settings: { work_mem: running as { setting: string } },
     });
     expect(planned(body, facts('8192kB', kilobytes('8192'))).steps).toStrictEqual([]);
-    expect(told(planned(body, facts('8MB', kilobytes('4096'))))[0]).toBe('~ tune work_mem: 4096kB → 8MB');
-    expect(told(planned(body, facts('4MB', kilobytes('8192'))))[0]).toBe('~ tune work_mem: 4MB → 8MB');
-    expect(told(planned(body, facts('8192kB', kilobytes('4096'))))[0]).toBe('~ tune work_mem: 8192kB → 8MB');
+    expect(tunings(planned(body, facts('8MB', kilobytes('4096'))))[0]).toBe('~ tune work_mem: 4096kB → 8MB');
+    expect(tunings(planned(body, facts('4MB', kilobytes('8192'))))[0]).toBe('~ tune work_mem: 4MB → 8MB');
+    expect(tunings(planned(body, facts('8192kB', kilobytes('4096'))))[0]).toBe('~ tune work_mem: 8192kB → 8MB');
     // What is written and waits for a restart is not written again.
-    expect(told(planned(body, facts('8MB', kilobytes('4096', { isPending: true }))))).toStrictEqual([
-      '~ restart restart: for work_mem',
-    ]);
+    expect(tunings(planned(body, facts('8MB', kilobytes('4096', { isPending: true }))))).toStrictEqual([]);
+  });
+
+  it('one that does not run is tuned all the same', () => {
+    expect(tunings(planned('set: { work_mem: 8MB }', { state: 'stopped', values: { work_mem: '4MB' } }))[0]).toBe(
+      '~ tune work_mem: 4MB → 8MB',
+    );
+  });
+
+  it('a name that no list of ours knows is for the server to judge', () => {
+    expect(tunings(planned('set: { from_the_future: 1 }'))).toStrictEqual(['~ tune from_the_future: unset → 1']);
   });
 
   it('what is no value is the same as no other one: the budget says what is wrong with it', () => {
@@ -160,9 +167,9 @@ describe('what is compared', () => {
     const adopted = { record: { adopted: {} as never }, values: { log_min_duration_statement: '0' } };
     const untouched = { ...adopted, planned: [] };
     expect(planned('', untouched).steps).toStrictEqual([]);
-    expect(told(planned('set: { work_mem: 8MB }', untouched))).toStrictEqual(['~ tune work_mem: unset → 8MB']);
-    expect(told(planned('', adopted))).toStrictEqual(['~ tune log_min_duration_statement: 0 → 1s']);
-    expect(told(planned('', { values: adopted.values, planned: [] }))).toHaveLength(1);
+    expect(tunings(planned('set: { work_mem: 8MB }', untouched))).toStrictEqual(['~ tune work_mem: unset → 8MB']);
+    expect(tunings(planned('', adopted))).toStrictEqual(['~ tune log_min_duration_statement: 0 → 1s']);
+    expect(tunings(planned('', { values: adopted.values, planned: [] }))).toHaveLength(1);
   });
 
   it('lines of their own go where the file names the setting, and the place is told without what it quotes', () => {
