@@ -30,21 +30,23 @@ function codeIn(folder) {
 /** 64 bits of which project and Node, and of each source's name, size and times. Any edit changes its ctime. */
 function sourceKey() {
   const files = sources();
-  const numbers = new Float64Array(3 * files.length);
-  files.forEach((file, index) => {
-    const { size, mtimeMs, ctimeMs } = fs.statSync(`${project}/${file}`);
-    numbers.set([size, mtimeMs, ctimeMs], 3 * index);
-  });
-  const names = Buffer.from([project, process.version, process.arch, ...files].join('\n'));
+  const names = [project, process.version, process.arch, ...files].join('\n');
+  const numbers = new Float64Array(3 * files.length + Math.ceil(Buffer.byteLength(names) / 8));
+  for (let index = 0; index < files.length; index++) {
+    const { size, mtimeMs, ctimeMs } = fs.statSync(`${project}/${files[index]}`);
+    numbers[3 * index] = size;
+    numbers[3 * index + 1] = mtimeMs;
+    numbers[3 * index + 2] = ctimeMs;
+  }
+  Buffer.from(numbers.buffer).write(names, 24 * files.length);
   // Of the kind of FNV-1a: there is nobody to be kept from making two keys that are alike, and no time to load node:crypto.
+  const words = new Int32Array(numbers.buffer);
   let [one, other] = [0x811c9dc5, 0x050c5d1f];
-  for (const part of [names, new Int32Array(numbers.buffer)]) {
-    for (const bits of part) {
-      one = Math.imul(one ^ bits, 0x01000193);
-      other = Math.imul(other ^ bits, 0x01000197);
-      one ^= one >>> 15;
-      other ^= other >>> 13;
-    }
+  for (let index = 0; index < words.length; index++) {
+    one = Math.imul(one ^ words[index], 0x01000193);
+    other = Math.imul(other ^ words[index], 0x01000197);
+    one ^= one >>> 15;
+    other ^= other >>> 13;
   }
   return [one, other].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
 }
@@ -157,6 +159,8 @@ async function findProgram() {
 }
 
 async function run() {
+  // When nothing is left to be done: the work is the same, less the 3 ms in which Node takes itself apart.
+  process.once('beforeExit', () => process.exit()); // eslint-disable-line no-restricted-properties -- with main's status
   process.argv.splice(1, 1);
   const { main } = await findProgram();
   process.exitCode = await main(process.argv.slice(2));
