@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -105,6 +106,22 @@ describe('an edited source is never answered by stale code', () => {
     edit(source, 'there are NO instances', 'there are no instances');
     expect(await run(program, ['list'])).toMatchObject(emptyList);
     expect(keys()).toHaveLength(3);
+  });
+
+  it('nor a source more, less, or of another name; what else lies among them does not count', async () => {
+    const checkout = makeCheckout('more or less');
+    const folder = join(checkout, 'lib', 'actions');
+    const cache = join(checkout, 'node_modules', '.cache', 'pg-manage');
+    const keysAfter = async (change: () => void): Promise<number> => {
+      change();
+      expect(await run(join(checkout, 'manage.ts'), ['list'])).toMatchObject(emptyList);
+      return readdirSync(cache).length;
+    };
+    expect(await keysAfter(() => writeFileSync(join(folder, '4913'), ''))).toBe(1);
+    expect(await keysAfter(() => writeFileSync(join(folder, 'more.ts'), ''))).toBe(2);
+    expect(await keysAfter(() => renameSync(join(folder, 'more.ts'), join(folder, 'mere.ts')))).toBe(3);
+    expect(await keysAfter(() => rmSync(join(folder, 'mere.ts')))).toBe(3);
+    expect(await keysAfter(() => rmSync(join(folder, '4913')))).toBe(3);
   });
 });
 
