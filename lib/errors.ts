@@ -88,6 +88,7 @@ export const errorRegistry = {
   BACKUP_FAILED: exitStatus.failed,
   BACKUP_NOT_PROVEN: exitStatus.notProven,
   BACKUP_NEEDED: exitStatus.failed,
+  REPOSITORY_ELSEWHERE: exitStatus.failed,
   DAMAGED_DATA: exitStatus.notProven,
   DAMAGE_ALARM: exitStatus.notProven,
   NOT_PROTECTED: exitStatus.notProven,

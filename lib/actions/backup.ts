@@ -2,6 +2,7 @@ import { type Backup, backupFields, parseBackupId, readBackup, type Verification
 import { type DumpType, dumpTypes } from '../backups/dumps/catalogue.ts';
 import { codecs, type Codec } from '../postgres/codecs.ts';
 import { withSlot } from '../backups/slots.ts';
+import { claimName } from '../backups/machine-mark.ts';
 import { takeBackup } from '../backups/take.ts';
 import { assertProven, verifyBackup } from '../backups/verify.ts';
 import { AppError } from '../errors.ts';
@@ -36,6 +37,7 @@ export const backup = instanceAction({
     },
     'max-rate': { type: 'string', describe: 'read no faster than this: kilobytes a second, or as 20M' },
     pin: { type: 'boolean', describe: 'keep it for good: retention never removes it' },
+    'take-over': { type: 'boolean', describe: 'where another machine that is lost has backed it up till now' },
     verify: { type: 'boolean', describe: 'use --no-verify to leave it unproven' },
     ...verifyOptions,
     ...pingOption,
@@ -57,6 +59,7 @@ export const backup = instanceAction({
     const id = given['backup-name'] === undefined ? timestampId() : parseBackupId(given['backup-name']);
     const how = readVerifyOptions(context, given);
     if (context.dryRun) return { data: { id }, text: [{ line: `would take backup ${id} of ${name}` }] };
+    claimName(context, record.name, given['take-over'] === true);
     const verify = given.verify !== false;
     const { 'backup-type': type = 'full', database, label } = given;
     if (type !== 'full') {

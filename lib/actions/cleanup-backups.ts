@@ -5,6 +5,7 @@ import { leftoverDumps, listDumps } from '../backups/dumps/catalogue.ts';
 import { planDumpRetention } from '../backups/dumps/retention.ts';
 import { earlierArchives, earlierBytes, type EarlierVerdict, planEarlier, removeEarlier } from '../backups/earlier.ts';
 import { leftoverFolders, removeBackup, removeDump, removeWal } from '../backups/removal.ts';
+import { assertThisMachine } from '../backups/machine-mark.ts';
 import { recoveringFrom } from '../backups/recovering.ts';
 import { archiveFolderOf, archiveOwner, requireRepositoryName } from '../backups/repository.ts';
 import { planRetention, type RetentionPlan, type Verdict } from '../backups/retention.ts';
@@ -48,6 +49,7 @@ export const cleanupBackups = instanceAction({
   async run(context, instance, { 'retention-days': days, keep, earlier: alsoEarlier }) {
     const { places, task } = context;
     const name = requireRepositoryName(places, instance);
+    assertThisMachine(places, name);
     const policy = { days: days ?? (keep === undefined ? defaultDays : undefined), keep };
     const folder = archiveFolderOf(places, name);
     const standstill = whyStandstill(context, name, folder);

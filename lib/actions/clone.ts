@@ -44,4 +44,5 @@ const nothingElse = {
   'to-name': undefined,
   'to-xid': undefined,
   timeline: undefined,
+  'take-over': undefined,
 };

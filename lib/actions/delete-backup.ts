@@ -1,5 +1,6 @@
 import { backupFields, type Backup, listBackups, requireBackup } from '../backups/catalogue.ts';
 import { type Dump, dumpFields, findDump, listDumps } from '../backups/dumps/catalogue.ts';
+import { assertThisMachine } from '../backups/machine-mark.ts';
 import { doomedFolders, removeBackup, removeDump } from '../backups/removal.ts';
 import { requireRepositoryName } from '../backups/repository.ts';
 import { newestProven } from '../backups/retention.ts';
@@ -32,6 +33,7 @@ export const deleteBackup = instanceAction({
   async run(context, instance, given) {
     const { places } = context;
     const name = requireRepositoryName(places, instance);
+    assertThisMachine(places, name);
     const id = given['backup-name'] ?? '';
     const backups = listBackups(places, name);
     const dump = findDump(places, name, id);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Backup } from '../backups/catalogue.ts';
 import { chooseRestore, readPresent } from '../backups/choose-restore.ts';
 import { findDump } from '../backups/dumps/catalogue.ts';
+import { assertThisMachine, claimName } from '../backups/machine-mark.ts';
 import { assertPossible } from '../backups/plan-check.ts';
 import { archiveFolderOf, assertNotElsewhere, prepareArchive } from '../backups/repository.ts';
 import { type Restored, restoreInstance } from '../backups/restore.ts';
@@ -44,6 +45,7 @@ export const restoreOptions = {
   timeline: { type: 'number', describe: 'the timeline to follow (default: the newest)' },
   port: { type: 'string', alias: 'p', describe: 'the port of the restored instance; auto for a free one' },
   'port-range': { type: 'string', describe: 'where to look for a free port (default 5433-5499)' },
+  'take-over': { type: 'boolean', describe: 'where the machine that it was on is lost: it belongs here from now on' },
   overcommit: tuningOptions.overcommit,
 } as const;
 
@@ -106,6 +108,8 @@ export async function restoreSelected(context: Context, name: InstanceName, give
     return summaryOutcome(context, beside);
   if (beside !== undefined) assertNameFree(context, beside);
   else if (readPresent(context.places, name) === undefined) assertNotElsewhere(context, name, plan.backup.instance.id);
+  const takeOver = given['take-over'] === true;
+  if (beside === undefined && !takeOver) assertThisMachine(context.places, name);
   const installation = await installationOf(context, plan.backup.instance);
   if (context.dryRun) {
     if (beside !== undefined) assertRoom(context, besideOf(plan.backup, beside, given));
@@ -114,6 +118,7 @@ export async function restoreSelected(context: Context, name: InstanceName, give
   }
   const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
   const streamed = beside === undefined && readPresent(context.places, name)?.archive === 'streaming';
+  if (beside === undefined) claimName(context, name, takeOver);
   const { record, archiveFolder } = await prepareTarget(context, name, plan.backup, beside, given);
   const restored = await restoreInstance(context, { plan, record, installation, archiveFolder, timeoutMs });
   await resumeCompanions(context, record, streamed);

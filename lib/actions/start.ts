@@ -1,7 +1,9 @@
+import { otherMachine } from '../backups/machine-mark.ts';
 import { startCompanions } from './companions.ts';
 import { AppError } from '../errors.ts';
 import { accessProblem, explainingAccess, fixPermissions } from '../instances/access.ts';
 import { startInstance } from '../instances/lifecycle.ts';
+import type { InstanceName } from '../instances/names.ts';
 import { instancePaths } from '../instances/places.ts';
 import { assertMemory, leaseHolderOf } from '../instances/memory.ts';
 import { type InstanceRecord, meanToRun, writeRecord } from '../instances/record.ts';
@@ -68,10 +70,18 @@ export const start = instanceAction({
     if (given.port === undefined) context.leases.renew(record.port, leaseHolderOf(context.places, record));
     const timeoutMs = context.timeoutMs ?? defaultTimeoutMs;
     await startInstance(context.task, installation, paths, record, { archiveFolder, timeoutMs });
+    warnOfOther(context, name);
     await startCompanions(context, record);
     return summaryOutcome(context, name);
   },
 });
+
+/** The server is needed more than its backups are. */
+function warnOfOther({ places, task }: Context, name: InstanceName): void {
+  const other = otherMachine(places, name);
+  if (other === undefined) return;
+  task.warn(`${name} runs, and is backed up by the machine ${other.host} since ${other.since}: one of the two must go`);
+}
 
 /** What is not ours to read may be all there is to see of the instance: so it is said before anything of it is read. */
 function wouldRepair(name: string, problem: string | undefined): Outcome {

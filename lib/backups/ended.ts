@@ -5,6 +5,7 @@ import { exists, readJson } from '../host/files.ts';
 import { writeJson } from '../host/for-good.ts';
 import type { InstanceName } from '../instances/names.ts';
 import type { Places } from '../instances/places.ts';
+import { otherMachine, unmarkMachine } from './machine-mark.ts';
 
 const endedSchema = z.object({ schema: z.literal(1), instanceId: z.string(), at: z.string() });
 
@@ -17,8 +18,10 @@ function fileOf({ repository }: Places, name: InstanceName): string {
 
 /** Keeps in the repository that an instance is gone because somebody wanted it so. */
 export function markEnded(places: Places, name: InstanceName, instanceId: string): void {
-  if (!exists(join(places.repository, name))) return;
+  // What another machine has taken over goes on there.
+  if (!exists(join(places.repository, name)) || otherMachine(places, name) !== undefined) return;
   writeJson(fileOf(places, name), { schema: 1, instanceId, at: nowIso() });
+  unmarkMachine(places, name);
 }
 
 export function readEnded(places: Places, name: InstanceName): Ended | undefined {

@@ -7,6 +7,7 @@ import type { Operation } from '../operation.ts';
 import type { Installation } from '../postgres/installations.ts';
 import type { Client } from '../postgres/sql.ts';
 import { humanBytes } from '../tuning/sizes.ts';
+import { assertThisMachine } from './machine-mark.ts';
 import { archiveFolderOf, archiveOwner } from './repository.ts';
 
 interface Facts {
@@ -94,7 +95,7 @@ async function readFacts(client: Client): Promise<Facts> {
   return facts;
 }
 
-/** @throws BACKUP_FAILED when the instance's place in the repository is gone, or is another's */
+/** @throws BACKUP_FAILED when the instance's place in the repository is gone, or is another's; REPOSITORY_ELSEWHERE */
 export function assertArchive(places: Places, { name, id }: InstanceRecord): void {
   const archive = archiveFolderOf(places, name);
   if (!isFolder(archive)) {
@@ -102,6 +103,7 @@ export function assertArchive(places: Places, { name, id }: InstanceRecord): voi
       hint: 'is the repository mounted? see: ./manage.ts --action diagnose',
     });
   }
+  assertThisMachine(places, name);
   const owner = archiveOwner(archive);
   if (owner === id) return;
   throw new AppError('BACKUP_FAILED', `the archive ${archive} belongs to another instance (${owner ?? 'unknown'})`, {

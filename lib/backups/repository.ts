@@ -7,6 +7,7 @@ import { type InstanceName, notFound, sameName } from '../instances/names.ts';
 import type { Places } from '../instances/places.ts';
 import { existingName } from '../instances/record.ts';
 import type { Operation } from '../operation.ts';
+import { assertThisMachine, markMachine } from './machine-mark.ts';
 
 /** Which instance, by its lasting id, an archive belongs to. */
 const ownerFile = '.instance';
@@ -68,7 +69,7 @@ export function requireRepositoryName(places: Places, name: InstanceName): Insta
 /**
  * Makes the archive of a new instance. The archive of an earlier one of the same name is moved aside, not mixed with: two
  * database systems in one archive would overwrite each other's history.
- * @throws INSTANCE_EXISTS where that one lives, in another root of this host
+ * @throws INSTANCE_EXISTS where that one lives, in another root of this host; REPOSITORY_ELSEWHERE, on another machine
  */
 export function prepareArchive(operation: Operation, name: InstanceName, instanceId: string): string {
   const { places, journal } = operation;
@@ -78,6 +79,7 @@ export function prepareArchive(operation: Operation, name: InstanceName, instanc
     const owner = archiveOwner(folder);
     if (owner === instanceId) return folder;
     if (owner !== undefined) assertNotElsewhere(operation, name, owner);
+    assertThisMachine(places, name);
     const aside = putAside(folder, owner ?? `unowned-${journal.id}`);
     journal.intend({ kind: 'move', from: folder, to: aside });
     moveForGood(folder, aside);
@@ -85,6 +87,7 @@ export function prepareArchive(operation: Operation, name: InstanceName, instanc
   journal.intend({ kind: 'folder', path: folder });
   ensureFolder(folder);
   writeFileForGood(join(folder, ownerFile), `${instanceId}\n`);
+  markMachine(places, name);
   return folder;
 }
 

@@ -1,4 +1,5 @@
 import { listBackups } from '../backups/catalogue.ts';
+import { otherMachine } from '../backups/machine-mark.ts';
 import { archiveFolderOf, archiveOfBackup } from '../backups/repository.ts';
 import { waitingWal } from '../backups/waiting-wal.ts';
 import { readArchive } from '../backups/wal-check.ts';
@@ -26,6 +27,7 @@ export async function observeArchive(
     folder,
     there: ownership !== undefined,
     writable: ownership !== undefined && (await unwritableFolders([folder], signal)).length === 0,
+    elsewhere: otherMachine(places, name),
     mode: ownership?.mode,
     waiting: waiting.segments,
     oldestWaitingMs: waiting.oldestMs,

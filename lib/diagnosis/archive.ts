@@ -26,6 +26,8 @@ export interface ArchiveFacts {
   folder: string;
   there: boolean;
   writable: boolean;
+  /** The other machine that says it is its own, where one does. */
+  elsewhere?: { host: string; since: string } | undefined;
   mode: number | undefined;
   /** WAL that waits to be archived, and since when the oldest of it does. */
   waiting: number;
@@ -40,7 +42,13 @@ export interface ArchiveFacts {
 }
 
 export function judgeArchive(facts: ArchiveFacts): Finding[] {
-  return [...judgeFolder(facts), ...judgeArchiver(facts), ...judgeBacklog(facts), ...judgeGaps(facts)];
+  return [
+    ...judgeFolder(facts),
+    ...judgeMachine(facts),
+    ...judgeArchiver(facts),
+    ...judgeBacklog(facts),
+    ...judgeGaps(facts),
+  ];
 }
 
 function judgeFolder({ name, folder, there, writable, mode }: ArchiveFacts): Finding[] {
@@ -55,6 +63,14 @@ function judgeFolder({ name, folder, there, writable, mode }: ArchiveFacts): Fin
   const locked = mode !== undefined && (mode & 0o300) !== 0o300;
   const remedy = `${locked ? 'chmod 0700' : 'ls -ld'} ${quoted(folder)}`;
   return [{ code: 'ARCHIVE_NOT_WRITABLE', severity: 'critical', subject: name, cause, remedy }];
+}
+
+/** What was restored there is the same instance, by its id; each would remove what the other's backups need. */
+function judgeMachine({ name, folder, elsewhere }: ArchiveFacts): Finding[] {
+  if (elsewhere === undefined) return [];
+  const cause = `${folder} is written by the machine ${elsewhere.host} since ${elsewhere.since}, which has restored it or shares the repository.`;
+  const remedy = `${manage('backup', name, '--take-over')}  # where ${elsewhere.host} is lost for good`;
+  return [{ code: 'ARCHIVE_ELSEWHERE', severity: 'critical', subject: name, cause, remedy }];
 }
 
 function judgeArchiver({ name, archiver, timelines, nowMs }: ArchiveFacts): Finding[] {
