@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 
 export default {
   testEnvironment: 'node',
-  roots: ['<rootDir>/tests'],
+  roots: ['unit', 'cli', 'integration', 'runbooks'].map((folder) => `<rootDir>/tests/${folder}`), // and npm run faults
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/tests/esbuild-transform.mjs' },

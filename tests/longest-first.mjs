@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import Sequencer from '@jest/test-sequencer';
 
-/** By how long their files take, as a clean clone cannot know it from the run before. */
+/** By how long their files take; a clean clone cannot know it from the run before. */
 const folders = ['faults', 'runbooks', 'integration', 'cli', 'unit'];
 
 /** Hands the longest files out first, so that no worker begins one when the others are through. */

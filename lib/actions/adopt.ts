@@ -79,6 +79,7 @@ export const adopt = instanceAction({
       config,
       cluster,
       port: given.port,
+      enableChecksums: given['enable-checksums'] === true,
     });
     const overrides = overridesOf(candidate, places, name, archiveFolderOf(places, name));
     if (context.dryRun) return planned(name, candidate, overrides, given);

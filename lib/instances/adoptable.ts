@@ -110,6 +110,7 @@ export interface AdoptWish {
   config: string | undefined;
   cluster: DebianCluster | undefined;
   port: string | undefined;
+  enableChecksums: boolean;
 }
 
 /** Looks at everything, and touches nothing. @throws NOT_ADOPTABLE, PORT_IN_USE, FILE_ACCESS and what `lookAtData` throws */
@@ -135,6 +136,13 @@ export async function observeCandidate(
   await assertKeyReadable(values, signal);
   const port = parsePort(wish.port ?? String(livePostmaster(data)?.port ?? values.get('port')));
   await assertPort(port, running === undefined ? undefined : livePostmaster(data)?.port, leases);
+  const checksums = await hasChecksums(installation, data, running !== undefined, signal);
+  if (wish.enableChecksums && checksums !== true && !has(installation, 'pg_checksums')) {
+    throw refused(
+      `there is no pg_checksums in ${installation.bindir}, which writes data checksums`,
+      `install it with: apt-get install postgresql-${major} — or leave out --enable-checksums`,
+    );
+  }
   return {
     data,
     configuration: filePlaces(data, folder, values.get('hba_file') ?? '', values.get('ident_file') ?? ''),
@@ -144,7 +152,7 @@ export async function observeCandidate(
     port,
     running,
     values,
-    checksums: await hasChecksums(installation, data, signal),
+    checksums,
   };
 }
 
@@ -201,12 +209,19 @@ async function assertKeyReadable(values: ReadonlyMap<string, string>, signal: Ab
   });
 }
 
+/** By pg_controldata; else the server program tells, of data that no server runs on (PostgreSQL's documentation, "postgres"). */
 async function hasChecksums(
   installation: Installation,
   data: string,
+  isRunning: boolean,
   signal: AbortSignal,
 ): Promise<boolean | undefined> {
-  if (!has(installation, 'pg_controldata')) return undefined;
+  if (!has(installation, 'pg_controldata')) {
+    if (isRunning || installation.major < 15) return undefined;
+    const args = ['-D', data, '-C', 'data_checksums'];
+    const { stdout } = await run(program(installation, 'postgres'), args, { signal, timeoutMs: 10_000 });
+    return stdout.trim() === 'on';
+  }
   const { stdout } = await run(program(installation, 'pg_controldata'), [data], { signal, timeoutMs: 10_000 });
   const version = /^Data page checksum version:\s+(\d+)/m.exec(stdout)?.[1];
   return version === undefined ? undefined : version !== '0';

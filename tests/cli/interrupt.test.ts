@@ -94,7 +94,8 @@ it('a backup that is interrupted leaves the instance running and no backup', asy
     maxMs: 4,
   });
   running.kill('SIGINT');
-  expect((await running.finished).code).toBe(130);
+  const { code, stderr } = await running.finished;
+  expect({ code, stderr }).toMatchObject({ code: 130 });
   const { backups } = (await sandbox.manage(['list-backups', 'client-a', '--json'])).json().data;
   expect(backups).toEqual([]);
   expect((await sandbox.manage(['status', 'client-a'])).code).toBe(0);

@@ -119,6 +119,11 @@ export function testedMajor(): number {
   return Number(process.env['PG_TEST_MAJOR'] ?? Math.max(...readdirSync('/usr/lib/postgresql').map(Number)));
 }
 
+/** Whether that PostgreSQL brings pg_dump, pg_checksums and the like: a package of the system's does, npm's does not. */
+export function hasAllPrograms(): boolean {
+  return existsSync(`/usr/lib/postgresql/${testedMajor()}/bin/pg_dump`);
+}
+
 /** PG_TEST_MAJOR=18 has every instance made by that major where a test does not say which: .ci/run runs on two. */
 function ofTestedMajor(args: readonly string[]): readonly string[] {
   const major = process.env['PG_TEST_MAJOR'];

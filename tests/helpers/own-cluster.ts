@@ -4,6 +4,7 @@ import type { Account } from '../../lib/host/users.ts';
 import { poll } from '../../lib/host/wait.ts';
 import { beginProgram, type Sandbox, serviceAccount, testedMajor } from './cli.ts';
 import { type Address, query } from './database.ts';
+import { programsIn } from './throwaway-server.ts';
 
 /** A cluster made by initdb, which no tool of ours knows of. */
 export interface OwnCluster {
@@ -20,8 +21,6 @@ export interface OwnCluster {
   configuration(): Record<string, string>;
 }
 
-const program = (name: string): string => join('/usr/lib/postgresql', String(testedMajor()), 'bin', name);
-
 /** Runs a program as the account of the data. @throws with what it said */
 export async function runAsOwner(file: string, args: readonly string[]): Promise<string> {
   const account: Account | undefined = serviceAccount();
@@ -37,7 +36,8 @@ export async function makeOwnCluster(sandbox: Sandbox, name = 'own'): Promise<Ow
   const account = serviceAccount();
   mkdirSync(folder);
   if (account !== undefined) chownSync(folder, account.uid, account.gid);
-  await runAsOwner(program('initdb'), [
+  const bindir = await programsIn(folder, testedMajor());
+  await runAsOwner(join(bindir, 'initdb'), [
     '-D',
     data,
     '-U',
@@ -52,7 +52,8 @@ export async function makeOwnCluster(sandbox: Sandbox, name = 'own'): Promise<Ow
     `port = ${port}\nunix_socket_directories = '${folder}'\nwork_mem = 5MB  # ours\nfsync = off`,
   );
   const log = join(folder, 'log');
-  const ctl = async (...args: string[]): Promise<string> => await runAsOwner(program('pg_ctl'), ['-D', data, ...args]);
+  const ctl = async (...args: string[]): Promise<string> =>
+    await runAsOwner(join(bindir, 'pg_ctl'), ['-D', data, ...args]);
   const password = 'secret';
   const login = { host: '127.0.0.1', port, database: 'app', username: 'app', password };
   const app: Address = { ...login, url: `postgresql://app:${password}@127.0.0.1:${port}/app` };

@@ -47,7 +47,7 @@ export async function startThrowawayServer(
   try {
     const data = join(folder, 'data');
     const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-N'];
-    const bindir = await chooseBindir(folder, withClients ? undefined : process.env['PG_TEST_MAJOR']);
+    const bindir = await programsIn(folder, withClients ? undefined : process.env['PG_TEST_MAJOR']);
     execFileSync(join(bindir, 'initdb'), initdb, { ...as, cwd: folder, stdio: 'pipe' });
     const all = {
       listen_addresses: '',
@@ -154,8 +154,8 @@ function serverAccount(): { uid?: number; gid?: number } {
   return { uid: account.uid, gid: account.gid };
 }
 
-/** The programs that the tool would choose; where only npm has that major, a copy within the folder. */
-async function chooseBindir(folder: string, major: string | undefined): Promise<string> {
+/** The programs that the tool would choose for a major; where only npm has that one, a copy within the folder. */
+export async function programsIn(folder: string, major: string | number | undefined): Promise<string> {
   const own = { folder: join(folder, 'postgres'), mayCopy: true };
   const wish = { major: major === undefined ? undefined : Number(major) };
   return (await chooseInstallation(wish, own, new AbortController().signal)).bindir;

@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { dataOf } from '../helpers/answer.ts';
-import { beginProgram, listTree, makeSandbox, type Sandbox, serviceAccount } from '../helpers/cli.ts';
+import { beginProgram, hasAllPrograms, listTree, makeSandbox, type Sandbox, serviceAccount } from '../helpers/cli.ts';
 import { addressOf, query } from '../helpers/database.ts';
 import { expectInvariants } from '../helpers/invariants.ts';
 import { makeOwnCluster, type OwnCluster, runAsOwner } from '../helpers/own-cluster.ts';
@@ -136,6 +136,11 @@ describe('a cluster that initdb has made', () => {
   it('is byte for byte what it was, where nobody has written anything, with checksums where they were asked for', async () => {
     const before = cluster.configuration();
     const args = adopt('--enable-checksums', '--yes');
+    if (!hasAllPrograms()) {
+      // What would write them is not there; a cluster that is stopped tells that it has them (PostgreSQL 18's default).
+      expect(await refusal(...args)).toBe('NOT_ADOPTABLE');
+      await cluster.stop();
+    }
     dataOf(await sandbox.manage(args));
     dataOf(await sandbox.manage(['release', 'shop', '--yes', '--json']));
     expect(cluster.configuration()).toEqual(before);

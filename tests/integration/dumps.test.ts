@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { processesOn } from '../../lib/host/processes.ts';
 import { poll } from '../../lib/host/wait.ts';
 import { dataOf } from '../helpers/answer.ts';
-import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
-import { addressOf, query, serverProgram, superQuery } from '../helpers/database.ts';
-import { manageWithout } from '../helpers/without-program.ts';
+import { listTree, makeSandbox, type Sandbox } from '../helpers/cli.ts';
+import { addressOf, programOf, query, superQuery } from '../helpers/database.ts';
+import { describeWithPrograms, manageWithout } from '../helpers/without-program.ts';
 
 let sandbox: Sandbox;
 let dumps: string;
@@ -54,7 +54,7 @@ async function schemaOf(name: string, database: string, ...args: string[]): Prom
   const { port } = await addressOf(sandbox, name);
   const host = join(sandbox.root, 'instances', name, 'run');
   const to = ['--host', host, '--port', String(port), '--username', 'postgres', '--dbname', `dbname='${database}'`];
-  const text = execFileSync(serverProgram('pg_dump'), ['--create', ...args, ...to], { encoding: 'utf8' });
+  const text = execFileSync(programOf(sandbox, name, 'pg_dump'), ['--create', ...args, ...to], { encoding: 'utf8' });
   return text.replaceAll(/^\\(un)?restrict .*$/gm, '');
 }
 
@@ -67,7 +67,21 @@ async function databases(): Promise<string[]> {
   return (await superQuery<{ name: string }>(sandbox, 'shop', sql)).map(({ name }) => name);
 }
 
-describe('a dump', () => {
+/** Of each type, on a machine that has no pg_dump. */
+async function refusedWithoutDump(): Promise<void> {
+  const before = listTree(join(sandbox.root, 'backups'));
+  for (const type of ['dump', 'schema', 'data']) {
+    const args = ['backup', 'shop', '--backup-type', type, '--json'];
+    const refused = await manageWithout(sandbox, programOf(sandbox, 'shop', 'pg_dump'), args);
+    expect([type, refused.code, refused.json().error?.code]).toEqual([type, 1, 'NO_PG_DUMP']);
+    expect(refused.json().error?.hint).toContain('apt-get install postgresql-client-');
+  }
+  expect(listTree(join(sandbox.root, 'backups'))).toEqual(before);
+}
+
+const describeDumps = describeWithPrograms(refusedWithoutDump);
+
+describeDumps('a dump', () => {
   let before: string[];
 
   it('is taken of all databases with the roles, and verified by restoring and counting', async () => {
@@ -149,7 +163,7 @@ describe('a dump', () => {
   });
 });
 
-describe('definitions and rows apart', () => {
+describeDumps('definitions and rows apart', () => {
   it('are dumped, proven, and put together again', async () => {
     expect(dataOf(await backup('--backup-type', 'schema', '--backup-name', 's1', '--database', 'shop')).state).toBe(
       'verified',
@@ -175,18 +189,8 @@ describe('definitions and rows apart', () => {
   });
 });
 
-describe('what goes wrong', () => {
-  it('a machine without pg_dump is told what to install, and nothing is begun', async () => {
-    const refused = await manageWithout(sandbox, serverProgram('pg_dump'), [
-      'backup',
-      'shop',
-      '--backup-type',
-      'dump',
-      '--json',
-    ]);
-    expect([refused.code, refused.json().error?.code]).toEqual([1, 'NO_PG_DUMP']);
-    expect(refused.json().error?.hint).toContain('postgresql-client-');
-  });
+describeDumps('what goes wrong', () => {
+  it('a machine without pg_dump is told what to install, and nothing is begun', refusedWithoutDump);
 
   it('kill -9 in the middle of it leaves nothing that the next action does not clear', async () => {
     const { url } = await addressOf(sandbox, 'shop');
@@ -264,7 +268,7 @@ describe('what goes wrong', () => {
   });
 });
 
-describe('keeping and removing', () => {
+describeDumps('keeping and removing', () => {
   it('spares the newest verified of a type and what is pinned', async () => {
     const refused = await sandbox.manage(['delete-backup', 'shop', '--backup-name', 'd1', '--yes', '--json']);
     expect(refused.json().error?.code).toBe('BACKUP_NEEDED');
@@ -275,21 +279,22 @@ describe('keeping and removing', () => {
   });
 });
 
-it('with a materialized view over a foreign server is good, and that server is not asked', async () => {
-  await superQuery(sandbox, 'shop', 'create database far');
-  await superQuery(
-    sandbox,
-    'shop',
-    `create extension postgres_fdw;
-     create server elsewhere foreign data wrapper postgres_fdw options (host '127.0.0.1', port '1');
-     create user mapping for postgres server elsewhere;
-     create foreign table there (n int) server elsewhere;
-     create materialized view copied as select * from there with no data;
-     -- Filled when the server was there.
-     update pg_class set relispopulated = true where relname = 'copied'`,
-    'far',
-  );
-  const taken = dataOf(await backup('--backup-type', 'dump', '--database', 'far', '--backup-name', 'far'));
-  expect(taken.verification.checks.at(-1)).toMatchObject({ ok: true, detail: expect.stringContaining('left empty') });
-  await superQuery(sandbox, 'shop', 'drop database far');
+describeDumps('a dump of what is elsewhere', () => {
+  it('as a materialized view over a foreign server is good, and that server is not asked', async () => {
+    await superQuery(sandbox, 'shop', 'create database far');
+    await superQuery(
+      sandbox,
+      'shop',
+      `create extension postgres_fdw;
+       create server elsewhere foreign data wrapper postgres_fdw options (host '127.0.0.1', port '1');
+       create user mapping for postgres server elsewhere;
+       create foreign table there (n int) server elsewhere;
+       create materialized view copied as select * from there with no data;
+         update pg_class set relispopulated = true where relname = 'copied'`,
+      'far',
+    );
+    const taken = dataOf(await backup('--backup-type', 'dump', '--database', 'far', '--backup-name', 'far'));
+    expect(taken.verification.checks.at(-1)).toMatchObject({ ok: true, detail: expect.stringContaining('left empty') });
+    await superQuery(sandbox, 'shop', 'drop database far');
+  });
 });

@@ -1,14 +1,14 @@
 import { readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { commandLine, identify, processesOn, processUser, waitForEnd } from '../../lib/host/processes.ts';
 import { poll } from '../../lib/host/wait.ts';
 import { dataOf } from '../helpers/answer.ts';
-import { listTree, makeSandbox, type Sandbox, serviceAccount } from '../helpers/cli.ts';
+import { hasAllPrograms, listTree, makeSandbox, type Sandbox, serviceAccount } from '../helpers/cli.ts';
 import { type Address, addressOf, programOf, query, superQuery } from '../helpers/database.ts';
 import { codes, diagnoseIn } from '../helpers/diagnose.ts';
 import { expectInvariants } from '../helpers/invariants.ts';
-import { manageWithout } from '../helpers/without-program.ts';
+import { describeWithPrograms, manageWithout } from '../helpers/without-program.ts';
 
 const { signal } = new AbortController();
 
@@ -19,7 +19,7 @@ let archive: string;
 beforeAll(async () => {
   sandbox = await makeSandbox();
   archive = join(sandbox.root, 'backups', 'shop', 'wal');
-  await sandbox.create('shop', '--template', 'minimal', '--archive', 'streaming');
+  await sandbox.create('shop', '--template', 'minimal', '--archive', hasAllPrograms() ? 'streaming' : 'command');
   address = await addressOf(sandbox, 'shop');
   await query(address, 'create table numbered (n int primary key)');
   dataOf(await sandbox.manage(['backup', 'shop', '--no-verify', '--json']));
@@ -102,7 +102,25 @@ async function numbers(of: Address): Promise<number[]> {
   return (await query<{ n: number }>(of, 'select n from numbered order by n')).map(({ n }) => n);
 }
 
-describe('an instance whose WAL is streamed', () => {
+/** Nothing is begun on a machine that has no pg_receivewal. */
+async function refusedWithoutReceivewal(): Promise<void> {
+  const before = listTree(join(sandbox.root, 'instances')).filter((line) => !line.startsWith('shop/data '));
+  const program = programOf(sandbox, 'shop', 'pg_receivewal');
+  for (const args of [
+    ['create', 'other', '--archive', 'streaming'],
+    ['tune', 'shop', '--archive', 'streaming', '--apply'],
+  ]) {
+    const range = args[0] === 'create' ? ['--port-range', sandbox.portRange] : [];
+    const refused = await manageWithout(sandbox, program, [...args, ...range, '--json']);
+    expect([refused.code, refused.json().error?.code]).toEqual([1, 'NO_PG_RECEIVEWAL']);
+    expect(refused.json().error?.hint).toContain('apt-get install postgresql-client-');
+  }
+  expect(listTree(join(sandbox.root, 'instances')).filter((line) => !line.startsWith('shop/data '))).toEqual(before);
+}
+
+const describeStreaming = describeWithPrograms(refusedWithoutReceivewal);
+
+describeStreaming('an instance whose WAL is streamed', () => {
   it('says so, with how far the receiver is behind and what its slot may keep', async () => {
     const receiver = await receiverIs({ state: 'streaming', slotLost: false });
     expect(receiver.capBytes).toBe(1024 ** 3);
@@ -139,7 +157,7 @@ describe('an instance whose WAL is streamed', () => {
   });
 });
 
-describe('a receiver that is killed', () => {
+describeStreaming('a receiver that is killed', () => {
   it('is started again by its script, also when a file was cut off before anything was received into it', async () => {
     const { program, script } = processes();
     await kill(program);
@@ -199,7 +217,7 @@ describe('a receiver that is killed', () => {
   });
 });
 
-describe('with its instance', () => {
+describeStreaming('with its instance', () => {
   it('stops, starts and restarts with it', async () => {
     expect((await sandbox.manage(['stop', 'shop'])).code).toBe(0);
     expect(processes()).toEqual({ program: undefined, script: undefined });
@@ -233,23 +251,10 @@ describe('with its instance', () => {
     await expectInvariants(sandbox);
   });
 
-  it('on a machine without pg_receivewal says what to install, and changes nothing', async () => {
-    const before = listTree(join(sandbox.root, 'instances')).filter((line) => !line.startsWith('shop/data '));
-    const program = programOf(sandbox, 'shop', 'pg_receivewal');
-    for (const args of [
-      ['create', 'other', '--archive', 'streaming'],
-      ['tune', 'shop', '--archive', 'streaming', '--apply'],
-    ]) {
-      const range = args[0] === 'create' ? ['--port-range', sandbox.portRange] : [];
-      const refused = await manageWithout(sandbox, program, [...args, ...range, '--json']);
-      expect([refused.code, refused.json().error?.code]).toEqual([1, 'NO_PG_RECEIVEWAL']);
-      expect(refused.json().error?.hint).toContain('apt-get install postgresql-client-');
-    }
-    expect(listTree(join(sandbox.root, 'instances')).filter((line) => !line.startsWith('shop/data '))).toEqual(before);
-  });
+  it('on a machine without pg_receivewal says what to install, and changes nothing', refusedWithoutReceivewal);
 });
 
-describe('a machine that is lost', () => {
+describeStreaming('a machine that is lost', () => {
   it('loses nothing that was committed, also while nothing is archived', async () => {
     const before = await numbers(address);
     await superQuery(sandbox, 'shop', `alter system set archive_command = 'false'`);
