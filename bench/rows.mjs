@@ -122,7 +122,8 @@ async function backup({ runs = 5, scale }) {
 /** What the tool asks pg_basebackup for, given the codec that it chose. */
 function sameCompression(codec, major) {
   if (codec === 'none') return [];
-  return major < 15 ? ['--gzip', '--compress=1'] : [`--compress=server-${codec}:level=1`];
+  if (major < 15) return ['--gzip', '--compress=1'];
+  return [`--compress=server-${codec}:level=1${codec === 'zstd' ? ',workers=1' : ''}`];
 }
 
 async function list({ runs = 15 }) {

@@ -42,13 +42,6 @@ async function builtIn(client: Client): Promise<string[]> {
   return rows[0]?.methods ?? [];
 }
 
-/** pg_basebackup's options: compression on the server from 15 on (less to send, and both cores at work), by the client before. */
-export function compressionArguments(codec: Codec, major: number): string[] {
-  if (codec === 'none') return [];
-  if (major < 15) return ['--gzip', '--compress=1'];
-  return [`--compress=server-${codec}:level=1`];
-}
-
 /** Puts a compressed file, synced, in the place of one that was written plainly. */
 export async function compressFile(file: string, codec: Codec, task: Task): Promise<void> {
   const compressor = unpackerOf[codec];

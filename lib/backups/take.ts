@@ -22,7 +22,7 @@ import { archivedAt, waitForArchive } from './archived.ts';
 import { tellLiveDamage } from './live-damage.ts';
 import { type Backup, backupFolder, stagingFolder, writeBackup } from './catalogue.ts';
 import { countCatalogue, eachDatabase, settleCensus } from './census.ts';
-import { chooseCodec, compressFile, compressionArguments } from './compression.ts';
+import { chooseCodec, compressFile } from './compression.ts';
 import { writeHeartbeat } from './heartbeat.ts';
 import { askingSettings } from './isolation.ts';
 import { preflight } from './preflight.ts';
@@ -89,7 +89,6 @@ export async function takeBackup(
           target: staging,
           label: options.label ?? `pg-manage ${options.id}`,
           codec: ready.codec,
-          compression: compressionArguments(ready.codec, installation.major),
           maxRate: options.maxRate,
           progress: step.progress,
         },

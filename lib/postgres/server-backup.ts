@@ -11,7 +11,7 @@ import { type Client, literal, sqlState, withClient } from './sql.ts';
  * the backup needs is in base.tar, and held meanwhile by a slot that ends with the connection.
  * @throws BACKUP_FAILED with the server's words, also when a page's checksum is wrong; DISK_SPACE
  */
-export async function takeServerBackup(options: BaseBackupOptions, task: Task): Promise<void> {
+export async function takeServerBackup(options: BaseBackupOptions, level: string, task: Task): Promise<void> {
   const { host, port, user, target } = options;
   const warnings: string[] = [];
   const address = { host, port, user, database: '', replication: true, signal: task.signal };
@@ -19,7 +19,7 @@ export async function takeServerBackup(options: BaseBackupOptions, task: Task): 
     client.on('notice', ({ severity, message }) => warnings.push(`${severity}:  ${message}`));
     try {
       await client.query(`CREATE_REPLICATION_SLOT pg_manage_${process.pid} TEMPORARY PHYSICAL (RESERVE_WAL)`);
-      await perform(client, new BaseBackupQuery(command(options), options.progress));
+      await perform(client, new BaseBackupQuery(command(options, level), options.progress));
     } catch (error) {
       task.signal.throwIfAborted();
       throw explain(error, warnings);
@@ -28,7 +28,7 @@ export async function takeServerBackup(options: BaseBackupOptions, task: Task): 
   syncFolder(target);
 }
 
-function command({ label, target, codec, maxRate }: BaseBackupOptions): string {
+function command({ label, target, codec, maxRate }: BaseBackupOptions, level: string): string {
   const options = [
     `LABEL ${literal(label)}`,
     "TARGET 'server'",
@@ -39,7 +39,7 @@ function command({ label, target, codec, maxRate }: BaseBackupOptions): string {
     'WAIT false', // whether the archive has it all is for the caller to see, who can say more
     "MANIFEST 'yes'",
     "MANIFEST_CHECKSUMS 'CRC32C'",
-    ...(codec === 'none' ? [] : [`COMPRESSION ${literal(codec)}`, "COMPRESSION_DETAIL 'level=1'"]),
+    ...(codec === 'none' ? [] : [`COMPRESSION ${literal(codec)}`, `COMPRESSION_DETAIL ${literal(level)}`]),
     ...(maxRate === undefined ? [] : [`MAX_RATE ${kilobytes(maxRate)}`]),
   ];
   return `BASE_BACKUP (${options.join(', ')})`;
