@@ -102,7 +102,7 @@ function load(folder) {
   const text = fs.readFileSync(join(folder, bundleFile), 'latin1'); // esbuild was told to write ASCII
   const script = new Script(text, { filename, cachedData });
   const module = { exports: {} };
-  script.runInThisContext()(module, requireLate, filename);
+  script.runInThisContext()(module, requireLate);
   return { script, program: module.exports };
 }
 

@@ -3,12 +3,15 @@ import * as z from 'zod';
 import { AppError } from '../errors.ts';
 import { readCallersFileIfThere } from '../host/callers-files.ts';
 
-const shape = z.strictObject({
-  /** The instance that commands given in this project mean when they name none. */
-  instance: z.string().optional(),
-  /** False where this project must not get DATABASE_URL from us, whatever else is set. */
-  inject: z.boolean().default(true),
-});
+// Made when there is such a file, as every command looks for one.
+const shape = z.lazy(() =>
+  z.strictObject({
+    /** The instance that commands given in this project mean when they name none. */
+    instance: z.string().optional(),
+    /** False where this project must not get DATABASE_URL from us, whatever else is set. */
+    inject: z.boolean().default(true),
+  }),
+);
 
 export interface ProjectFile extends z.infer<typeof shape> {
   path: string;
