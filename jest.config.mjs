@@ -7,6 +7,6 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/tests/esbuild-transform.mjs' },
   testSequencer: '<rootDir>/tests/longest-first.mjs',
-  maxWorkers: availableParallelism() + 1, // a test waits for servers a part of its time
+  maxWorkers: availableParallelism() + 2, // a test waits for servers a good part of its time
   testTimeout: 120_000,
 };

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -26,8 +27,8 @@ function precious(): string[] {
   );
 }
 
-function sum(path: string): number {
-  return readFileSync(path).reduce((total, byte) => (total * 31 + byte) >>> 0, 7);
+function sum(path: string): string {
+  return createHash('sha1').update(readFileSync(path)).digest('hex');
 }
 
 /** The control file with another version of the catalogue: 12 bytes in, covered by a CRC-32C behind its last field. */
