@@ -75,7 +75,12 @@ export async function provideCopy(own: OwnPrograms, from: EmbeddedPackage, signa
     const staging = join(own.folder, `.${from.version}.copying`);
     if (isFolder(staging)) await removeFolder(staging);
     makeFolder(staging, 0o755);
-    copyPrograms(from.folder, staging);
+    try {
+      copyPrograms(from.folder, staging);
+    } catch (error) {
+      await removeFolder(staging); // a disk that it has filled up
+      throw error;
+    }
     lock.assertHeld();
     moveForGood(staging, target);
   } finally {

@@ -1,9 +1,8 @@
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { poll } from '../../lib/host/wait.ts';
 import { dataOf } from '../helpers/answer.ts';
-import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
+import { listTree, makeSandbox, type Sandbox } from '../helpers/cli.ts';
 import { superQuery } from '../helpers/database.ts';
 import { expectInvariants } from '../helpers/invariants.ts';
 import { makeSmallDisk, type SmallDisk } from '../helpers/small-disk.ts';
@@ -54,7 +53,9 @@ describe('a disk that is full or cannot be written', () => {
     expect([created.code, created.json().error?.code]).toEqual([8, 'DISK_SPACE']);
     const listed = await disk.manage(['list', '--json'], { env: { PG_MANAGE_ROOT: root } });
     expect(dataOf(listed)).toEqual({ instances: [] });
-    expect(readdirSync(join(sandbox.host, 'leases'))).toEqual([]);
+    expect(listTree(join(sandbox.host, 'leases'))).toEqual([]);
+    // Nor is there half a copy of the programs that npm has brought.
+    expect(listTree(join(root, '.pg-manage', 'postgres')).filter((line) => !line.startsWith('.lock'))).toEqual([]);
   });
 
   it('fails a backup, which leaves nothing of it, and the instance goes on', async () => {
