@@ -32,8 +32,9 @@ function record(commands) {
   chmodSync(folder, 0o755);
   symlinkSync(join(project, 'manage.ts'), join(folder, 'manage.ts'));
   cpSync(join(project, 'tests', 'fixtures', 'migrations'), join(folder, 'migrations'), { recursive: true });
-  const { PATH, HOME } = process.env;
-  const places = { PG_MANAGE_ROOT: join(folder, 'root'), PG_MANAGE_HOST: join(folder, 'host') };
+  // The caller may say which ports are others', by a host folder with their leases.
+  const { PATH, HOME, PG_MANAGE_HOST = join(folder, 'host') } = process.env;
+  const places = { PG_MANAGE_ROOT: join(folder, 'root'), PG_MANAGE_HOST };
   const env = { PATH, HOME, TERM: 'xterm', LANG: 'C.UTF-8', SHELL: '/bin/sh', ...places };
   const type = (command) =>
     spawnSync('script', ['-qec', `stty cols 80 rows 40; ${command}`, '/dev/null'], {

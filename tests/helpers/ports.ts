@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { defaultRange } from '../../lib/ports/leases.ts';
@@ -34,14 +34,19 @@ export async function claimPorts(): Promise<ClaimedPorts> {
   }
 }
 
+/** Who among the test files has commands without --port-range, which choose from the default range. */
+const sharers = ['session', 'server', 'data'] as const;
+
 /**
- * Leaves a sandbox half of the default range, which commands without --port-range choose from: the other half is leased to
- * somebody else there. Sandboxes of another worker, whose leases are elsewhere, have that one. Its host folder must be there.
+ * Leaves a sandbox its share of the default range: all else is leased to somebody else there, so that no two files, whose
+ * leases are apart, choose one port. Its host folder must be there.
  */
-export function leaveHalfOfPorts(sandbox: Sandbox): void {
-  const worker = Number(process.env['JEST_WORKER_ID'] ?? 1);
+export function leaveShareOfPorts(sandbox: Sandbox, sharer: (typeof sharers)[number]): void {
+  const leases = join(sandbox.host, 'leases');
+  mkdirSync(leases, { recursive: true });
+  chmodSync(leases, 0o777);
   for (let port: number = defaultRange.first; port <= defaultRange.last; port++) {
-    if (port % 2 === worker % 2) continue;
+    if (port % sharers.length === sharers.indexOf(sharer)) continue;
     const holder = {
       purpose: 'gui',
       instanceId: `other-${port}`,
@@ -50,6 +55,6 @@ export function leaveHalfOfPorts(sandbox: Sandbox): void {
       user: 'nobody',
     };
     const lease = { schema: 1, port, ...holder, since: new Date().toISOString() };
-    writeFileSync(join(sandbox.host, 'leases', `${port}.json`), JSON.stringify(lease));
+    writeFileSync(join(leases, `${port}.json`), JSON.stringify(lease));
   }
 }

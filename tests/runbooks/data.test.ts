@@ -18,7 +18,7 @@ import { poll } from '../../lib/host/wait.ts';
 import { dataOf } from '../helpers/answer.ts';
 import { beginProgram, hasAllPrograms, makeSandbox, type Sandbox, serviceAccount } from '../helpers/cli.ts';
 import { addressOf, query, superQuery } from '../helpers/database.ts';
-import { leaveHalfOfPorts } from '../helpers/ports.ts';
+import { leaveShareOfPorts } from '../helpers/ports.ts';
 import { partsNotRun, runRunbook } from '../helpers/runbook.ts';
 
 let sandbox: Sandbox;
@@ -27,7 +27,7 @@ let archive: string;
 beforeAll(async () => {
   sandbox = await makeSandbox();
   await sandbox.create('client-a', '--template', 'testing');
-  leaveHalfOfPorts(sandbox);
+  leaveShareOfPorts(sandbox, 'data');
   archive = join(sandbox.root, 'backups', 'client-a', 'wal');
   await ask('create table orders as select generate_series(1, 100) as n');
   await act('backup', 'client-a');

@@ -10,7 +10,7 @@ import { dataOf } from '../helpers/answer.ts';
 import { beginProgram, makeSandbox, type Sandbox } from '../helpers/cli.ts';
 import { type Address, addressOf, query, superQuery } from '../helpers/database.ts';
 import { putFiles } from '../helpers/files.ts';
-import { leaveHalfOfPorts } from '../helpers/ports.ts';
+import { leaveShareOfPorts } from '../helpers/ports.ts';
 import { partsNotRun, runRunbook, type Way } from '../helpers/runbook.ts';
 
 let sandbox: Sandbox;
@@ -20,7 +20,7 @@ beforeAll(async () => {
   sandbox = await makeSandbox();
   // No checkpoint takes the work from a recovery.
   await sandbox.create('client-a', '--template', 'testing', '--set', 'checkpoint_timeout=1d,synchronous_commit=on');
-  leaveHalfOfPorts(sandbox);
+  leaveShareOfPorts(sandbox, 'server');
   data = join(sandbox.root, 'instances', 'client-a', 'data');
   await query(await addressOf(sandbox, 'client-a'), 'create table orders as select generate_series(1, 100) as n');
   dataOf(await sandbox.manage(['backup', 'client-a', '--json']));
