@@ -9,8 +9,14 @@ const name = 'bench-rest';
 const full = '`pgbackrest backup --type=full`';
 
 /** @type {(options: import('./rows.mjs').Options) => Promise<import('./rows.mjs').Row[] | string>} */
-export async function pgbackrest({ runs = 5, scale }) {
+export async function pgbackrest({ runs = 3, scales }) {
   if (!existsSync('/usr/bin/pgbackrest')) return 'pgbackrest is not installed';
+  const rows = [];
+  for (const scale of scales) rows.push(...(await atScale(runs, scale)));
+  return rows;
+}
+
+async function atScale(runs, scale) {
   const { data: instance } = await create(name);
   const { bindir } = await installation(instance);
   const socket = socketOf(instance.dataDirectory);
@@ -27,11 +33,12 @@ export async function pgbackrest({ runs = 5, scale }) {
   const rows = [
     ...(await backups(runs, at, peer)),
     await restores(runs, at, peer, bindir),
-    await segments(runs, instance, peer),
+    await segments(runs * 10, at, instance, peer), // a matter of milliseconds: few would say nothing
     await throughput(runs, at, bench, bindir, socket),
   ];
   await peer.stop();
   await destroy(name);
+  for (const folder of [peer.folder, folderOf('segments'), folderOf('copies')]) rmSync(folder, { recursive: true });
   return rows;
 }
 
@@ -135,7 +142,7 @@ async function restores(runs, at, { call }, bindir) {
 }
 
 /** One WAL segment, as the server has it archived. */
-async function segments(runs, instance, { data, call }) {
+async function segments(runs, at, instance, { data, call }) {
   const wal = join(data, 'pg_wal');
   const names = readdirSync(wal).filter((file) => /^[0-9A-F]{24}$/.test(file) && statSync(join(wal, file)).size > 0);
   const place = dirname(instance.dataDirectory);
@@ -152,16 +159,16 @@ async function segments(runs, instance, { data, call }) {
     const command = [script, `pg_wal/${segment}`, segment, archive, record.id, record.systemIdentifier, packer];
     return (await timed(command, options)).wall;
   };
-  const repository = folderOf('pgbackrest/segments');
-  await run(call(`--repo1-path=${repository}`, '--no-online', 'stanza-create'), account);
   const rest = async (count) => {
     const segment = names[count % names.length];
+    // One of its own each time: it would not store a segment twice.
+    const repository = folderOf(`pgbackrest/segments-${count}`);
+    await run(call(`--repo1-path=${repository}`, '--no-online', 'stanza-create'), account);
     return (await timed(call(`--repo1-path=${repository}`, 'archive-push', `pg_wal/${segment}`), options)).wall;
   };
   const against = '`pgbackrest archive-push`, zst level 1';
-  // A matter of milliseconds: many cost little, and few say nothing.
-  const most = Math.min(runs * 10, names.length - 1);
-  return { what: 'archive of one segment', against, reach: 1, unit: 'ms', pairs: await pairs(most, managed, rest) };
+  const what = `archive of one segment, ${at}`;
+  return { what, against, reach: 1, unit: 'ms', pairs: await pairs(runs, managed, rest) };
 }
 
 /** pgbench while WAL is archived by our script, and by cp. */
@@ -175,12 +182,13 @@ async function throughput(runs, at, bench, bindir, { folder: host, port }) {
   const under = async (sql) => {
     await ask(sql);
     await ask('select pg_reload_conf()');
+    await ask('checkpoint'); // each begins with as many pages to be written whole
     return await measure();
   };
   const copies = folderOf('copies');
   const managed = () => under('alter system reset archive_command');
   const copying = () => under(`alter system set archive_command = 'cp %p ${copies}/%f'`);
-  const results = await pairs(runs, managed, copying);
+  const results = await pairs(runs + 2, managed, copying);
   await ask('alter system reset archive_command');
   const row = { against: '`cp %p` as archive_command', reach: 0.95, least: true, unit: 'tps' };
   return { ...row, what: `pgbench with archiving, ${at}`, pairs: results };

@@ -23,7 +23,7 @@ import { start } from './start.mjs';
 /**
  * @typedef {{ what: string, against: string, unit: 's' | 'ms' | 'MB' | 'tps', pairs: { ours: number, peer: number }[],
  *   reach?: number, least?: boolean, mostExtra?: number }} Row a ratio to stay below (or, with least, above), or seconds that may be added
- * @typedef {{ runs: number | undefined, scale: number }} Options
+ * @typedef {{ runs: number | undefined, scales: number[] }} Options pgbench's scales, the first for what is measured at one
  */
 
 /** Each measures one thing and gives its rows, or says why it cannot. @type {Record<string, (options: Options) => Promise<Row[] | string>>} */
@@ -87,7 +87,7 @@ async function many({ runs = 5 }) {
   return [{ what: `16 creates at once, all ready${where}`, against, reach: 1.25, unit: 's', pairs: measured }];
 }
 
-async function backup({ runs = 5, scale }) {
+async function backup({ runs = 5, scales: [scale] }) {
   const { data: instance } = await create('bench-backup');
   const { bindir, major } = await installation(instance);
   const { folder: host, port } = socketOf(instance.dataDirectory);

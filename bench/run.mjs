@@ -1,5 +1,5 @@
-// npm run bench [-- --only NAME] [--runs N] [--scale N] [--write]: what the tool costs beside the bare programs, as one
-// Markdown table. --write puts it into docs/benchmarks.md too.
+// npm run bench [-- --only NAME] [--runs N] [--scale N,N] [--write]: what the tool costs beside the bare programs, as one
+// Markdown table. --write puts it into docs/benchmarks.md too. The whole takes some 20 minutes on 2 cores.
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
@@ -13,7 +13,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
     runs: { type: 'string' },
-    scale: { type: 'string', default: '100' },
+    scale: { type: 'string', default: '100,300' },
     write: { type: 'boolean', default: false },
   },
 });
@@ -70,6 +70,11 @@ function header() {
   ].join('\n');
 }
 
+/** As it was typed. */
+function command() {
+  return ['npm run bench --', ...process.argv.slice(2)].join(' ');
+}
+
 function postgresVersion() {
   try {
     return execFileSync('pg_config', ['--version'], { encoding: 'utf8' }).trim();
@@ -79,7 +84,7 @@ function postgresVersion() {
 }
 
 async function main() {
-  const options = { runs: values.runs && Number(values.runs), scale: Number(values.scale) };
+  const options = { runs: values.runs && Number(values.runs), scales: values.scale.split(',').map(Number) };
   const unknown = values.only?.find((name) => !Object.hasOwn(benches, name));
   if (unknown !== undefined) throw new Error(`no bench "${unknown}"; there are: ${Object.keys(benches).join(', ')}`);
   const lines = [];
@@ -95,7 +100,7 @@ async function main() {
   const text = [header(), '', ...head, ...lines, ...(skipped.length > 0 ? ['', ...skipped] : [])].join('\n');
   console.log(text);
   if (values.write)
-    writeFileSync(join(project, 'docs', 'benchmarks.md'), `# Benchmarks\n\nMade by \`npm run bench\`.\n\n${text}\n`);
+    writeFileSync(join(project, 'docs', 'benchmarks.md'), `# Benchmarks\n\nMade by \`${command()}\`.\n\n${text}\n`);
 }
 
 try {

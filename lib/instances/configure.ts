@@ -72,7 +72,7 @@ export function ownSettings(paths: InstancePaths, identity: ServerIdentity): Rea
   const archive = shellCommand([paths.archiveScript, Raw.path, Raw.name, ...given]);
   const settings: [string, string | number][] = [
     ['port', port],
-    ['listen_addresses', 'localhost'],
+    ['listen_addresses', loopbackAddresses().join(', ')],
     ['unix_socket_directories', paths.socket],
     ['cluster_name', name],
     ['hba_file', join(paths.data, 'pg_hba.conf')],
