@@ -1,4 +1,5 @@
 import { createServer, type ServerResponse } from 'node:http';
+import { networkInterfaces } from 'node:os';
 import { AppError } from '../errors.ts';
 
 export interface Served {
@@ -9,6 +10,15 @@ export interface Served {
 
 /** How long a reader may take over its question and our answer, in milliseconds. */
 const readerMs = 30_000;
+
+/**
+ * The addresses of this machine alone: 127.0.0.1, and ::1 where it has that. Never the name `localhost`, which an empty
+ * machine without /etc/hosts does not know.
+ */
+export function loopbackAddresses(): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return ['127.0.0.1', ...(all.some(({ address }) => address === '::1') ? ['::1'] : [])];
+}
 
 /**
  * Answers GET on 127.0.0.1, and on no other address, until the signal aborts; then every connection is closed.

@@ -3,6 +3,7 @@ import { readCallersFile } from '../host/callers-files.ts';
 import { exists, readText } from '../host/files.ts';
 import { ensureFolder, removeFile } from '../host/folders.ts';
 import { writeFileForGood } from '../host/for-good.ts';
+import { loopbackAddresses } from '../host/loopback.ts';
 import { projectDirectory } from '../host/project.ts';
 import { dataOwner } from '../host/users.ts';
 import { findPacker } from '../postgres/codecs.ts';

@@ -87,6 +87,12 @@ export const table: readonly Row[] = [
     hint: (_subject, file = '') => `check the owner and mode with: ls -ld ${file.replace(/\/[^/]*$/, '')}`,
   },
   {
+    code: 'SHARED_MEMORY',
+    says: /could not open shared memory segment "[^"]+": (Permission denied|Read-only file system)/,
+    cause: (why) => `its account may make no shared memory in /dev/shm: ${why}`,
+    hint: (subject) => `open that folder (mount -o remount,rw,mode=1777 /dev/shm), then: ${start(subject)}`,
+  },
+  {
     code: 'DATA_PERMISSIONS',
     says: /could not (?:open|access|read|write|create|stat|remove|rename|fsync|open or create)[^"\n]*"([^"]+)"[^\n]*: (Permission denied|Operation not permitted)/,
     cause: (file, why) => `${file}, which belongs to the data: ${why}`,
@@ -168,6 +174,12 @@ export const table: readonly Row[] = [
     says: /(?:LOG:\s+([^\n]+)\n[^\n]*)?could not load (?:"?\/\S*|pg_hba\.conf)/,
     cause: (why) => `the access rules cannot be read${why ? `: ${why}` : ''}`,
     hint: (subject) => correct(subject, `${subject.dataDirectory}/pg_hba.conf`),
+  },
+  {
+    code: 'BAD_CONFIGURATION',
+    says: /could not translate host name "([^"]+)"[^\n]*to address: ([^\n]+)[\s\S]*could not create any TCP\/IP sockets/,
+    cause: (name, why) => `listen_addresses names "${name}", and this machine does not know it: ${why}`,
+    hint: (subject) => `write an address there, or the name into /etc/hosts, then: ${start(subject)}`,
   },
   {
     code: 'BAD_CONFIGURATION',

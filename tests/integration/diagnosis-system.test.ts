@@ -31,6 +31,13 @@ describe('memory that the system does not grant', () => {
       'mount -o remount,size=1G /dev/shm',
     ],
     [
+      'a /dev/shm that takes no files',
+      inNamespaces(['--mount'], 'mount -t tmpfs -o ro tmpfs /dev/shm'),
+      '',
+      'no shared memory in /dev/shm: Read-only file system',
+      'mount -o remount,rw',
+    ],
+    [
       'a limit on its private memory',
       ['prlimit', `--data=${700 * 1024 ** 2}`],
       'wal_decode_buffer_size = 1023MB',
@@ -62,6 +69,25 @@ describe('a server of another process namespace on the data, as of another conta
     expect(error.hint).toContain(`pgrep -af ${ailing.data}`);
     expect(other.alive()).toBe(true);
     await other.end();
+    await ailing.expectWell();
+  });
+});
+
+describe('names that the machine does not know', () => {
+  const hide = (file: string): string => `mount --bind /dev/null ${file}`;
+  const withoutNames = inNamespaces(['--mount'], ['/etc/hosts', '/etc/resolv.conf'].map(hide).join('\n'));
+
+  it('localhost is not asked for: the server starts, and answers on its port', async () => {
+    await ailing.expectWell([], { inside: withoutNames });
+  });
+
+  it('another name in listen_addresses is told', async () => {
+    const { undo } = ailing.configure("listen_addresses = 'elsewhere'");
+    expect(await ailing.failure([], { inside: withoutNames })).toMatchObject({
+      code: 'BAD_CONFIGURATION',
+      message: expect.stringContaining('listen_addresses names "elsewhere"'),
+    });
+    undo();
     await ailing.expectWell();
   });
 });

@@ -136,6 +136,22 @@ export const saidOfTheHost: Said[] = [
     '/dev/shm has no room',
     'df -h /dev/shm',
   ],
+  [
+    'SHARED_MEMORY', // not the data's permissions
+    ['FATAL:  could not open shared memory segment "/PostgreSQL.2099055670": Permission denied'],
+    'no shared memory in /dev/shm: Permission denied',
+    'mode=1777 /dev/shm',
+  ],
+  [
+    'BAD_CONFIGURATION',
+    [
+      'LOG:  could not translate host name "elsewhere", service "5440" to address: Name or service not known',
+      'WARNING:  could not create listen socket for "elsewhere"',
+      'FATAL:  could not create any TCP/IP sockets',
+    ],
+    'listen_addresses names "elsewhere"',
+    '/etc/hosts',
+  ],
   ['SHARED_MEMORY', ['FATAL:  out of memory'], 'out of memory', 'shared_buffers'],
   [
     'DISK_SPACE',
