@@ -162,8 +162,14 @@ async function run() {
   // When nothing is left to be done: the work is the same, less the 3 ms in which Node takes itself apart.
   process.once('beforeExit', () => process.exit()); // eslint-disable-line no-restricted-properties -- with main's status
   process.argv.splice(1, 1);
-  const { main } = await findProgram();
-  process.exitCode = await main(process.argv.slice(2));
+  const program = await findProgram().catch(explainMissing);
+  process.exitCode = (await program?.main(process.argv.slice(2))) ?? 1;
+}
+
+/** A checkout where nobody has called npm yet. */
+function explainMissing(error) {
+  if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+  process.stderr.write(`error the packages that the tool is made of are not there\nhint  cd '${project}' && npm ci\n`);
 }
 
 void run();

@@ -170,3 +170,10 @@ describe('in a checkout that cannot be written', () => {
     chmodSync(cache, 0o755);
   });
 });
+
+it('a checkout without its packages says what brings them', async () => {
+  const checkout = makeCheckout('as cloned');
+  rmSync(join(checkout, 'node_modules'), { recursive: true });
+  const hint = `error the packages that the tool is made of are not there\nhint  cd '${checkout}' && npm ci\n`;
+  expect(await run(join(checkout, 'manage.ts'), ['list'])).toMatchObject({ code: 1, stdout: '', stderr: hint });
+});
