@@ -100,11 +100,17 @@ export async function takeBackup(
     step.result(`${humanBytes(folderBytes(staging))}, ${ready.codec}`);
   });
   const finishedAt = nowIso();
-  const nextXid = await withClient(superuserOf(operation, record), readNextXid);
-  const census = settleCensus(before, await eachDatabase(ask, countCatalogue));
   const manifest = readManifest(join(staging, 'backup_manifest'));
   keepInstanceFiles(operation, record, staging);
-  const files = await storeAndArchive(operation, record, { ...manifest, ...ready }, staging);
+  // The server is asked while what it gave is compressed and hashed.
+  const asked = async () => ({
+    nextXid: await withClient(server, readNextXid),
+    census: settleCensus(before, await eachDatabase(ask, countCatalogue)),
+  });
+  const [{ nextXid, census }, files] = await Promise.all([
+    asked(),
+    storeAndArchive(operation, record, { ...manifest, ...ready }, staging),
+  ]);
   const archive = archiveFolderOf(places, record.name);
   const { receivedAt, ...heartbeat } = ready.heartbeat;
   const backup: Backup = {
