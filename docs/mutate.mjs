@@ -51,7 +51,7 @@ function linesOf(file, [first, last]) {
   return `${file}:${begin(first) + 1}-${end + 1}`;
 }
 
-/** @returns how many changes there were, and how many of them the tests noticed */
+/** @returns how many changes there were, how many of them the tests noticed, and how many of those as they did not end */
 async function mutate(file, { tests, functions }, folder) {
   const report = join(folder, 'report.json');
   const config = {
@@ -69,6 +69,7 @@ async function mutate(file, { tests, functions }, folder) {
     plugins: ['@stryker-mutator/jest-runner'],
     tsconfigFile: 'none', // it would want TypeScript 5's library to read ours
     concurrency: 1,
+    timeoutMS: 30_000, // a machine that is busy with something else is no endless loop
     warnings: { slow: false },
     reporters: ['clear-text', 'json'],
     jsonReporter: { fileName: report },
@@ -86,7 +87,7 @@ async function mutate(file, { tests, functions }, folder) {
   const count = (...states) => mutants.filter(({ status }) => states.includes(status)).length;
   // A test file that cannot even be loaded has noticed it, too.
   const noticed = count('Killed', 'Timeout', 'RuntimeError');
-  return { noticed, changes: noticed + count('Survived', 'NoCoverage') };
+  return { noticed, changes: noticed + count('Survived', 'NoCoverage'), endless: count('Timeout') };
 }
 
 /** Puts a row into the table, which has one for each part, in their order. */
@@ -110,7 +111,9 @@ try {
     if (words.length > 0 && !words.some((word) => file.includes(word))) continue;
     const result = await mutate(file, part, folder);
     record(file, result);
-    process.stdout.write(`${file}: ${result.noticed} of ${result.changes} changes noticed\n`);
+    process.stdout.write(
+      `${file}: ${result.noticed} of ${result.changes} changes noticed (${result.endless} as they never end)\n`,
+    );
   }
 } finally {
   rmSync(folder, { recursive: true });

@@ -15,11 +15,10 @@ export interface ContentsPlan {
  * What changes in a running instance: roles, databases, its pooler, migrations and seeds, and then privileges and
  * memberships, of roles and on tables that migrations may have made. Removals come last.
  */
-export function planContents(one: Known, prune: boolean): ContentsPlan {
+export function planContents(one: Known, server: ObservedServer, prune: boolean): ContentsPlan {
   const { declared, observed, pending } = one;
   const { name, users, databases } = declared;
-  const { record, server } = observed;
-  if (server === undefined) return { steps: [], extra: [] };
+  const { record } = observed;
   const own = record.database;
   const people = users === 'any' ? [] : users;
   const made = databases === 'any' ? [] : databases;
@@ -33,7 +32,9 @@ export function planContents(one: Known, prune: boolean): ContentsPlan {
       steps.push({ ...userStep(name, user), sign: '~', changes: [change] });
     }
   }
-  for (const database of made) steps.push(...databaseSteps(one, database.name, database.owner ?? record.role));
+  for (const database of made) {
+    steps.push(...databaseSteps(name, server, database.name, database.owner ?? record.role));
+  }
   const pooler = poolerSteps(one, prune);
   steps.push(...pooler.steps);
   for (const one of [{ name: own, contents: declared.contents }, ...made]) {
@@ -49,9 +50,8 @@ export function planContents(one: Known, prune: boolean): ContentsPlan {
   return { steps, extra: [...told, ...pooler.extra] };
 }
 
-function databaseSteps({ declared, observed }: Known, database: string, owner: string): Step[] {
-  const { name } = declared;
-  const there = observed.server?.databases.find((one) => one.name === database);
+function databaseSteps(name: InstanceName, server: ObservedServer, database: string, owner: string): Step[] {
+  const there = server.databases.find((one) => one.name === database);
   const what = `database ${database}`;
   const step = { instance: name, action: 'create-db' as const, options: { database, owner } };
   if (there === undefined) return [{ ...step, sign: '+', changes: [{ what, after: `of ${owner}` }] }];

@@ -9,8 +9,6 @@ import { briefly, type Refusal, type Step } from './steps.ts';
 export interface ServerPlan {
   steps: Step[];
   refusals: Refusal[];
-  /** Whether it does not run yet and is to: the rest can be seen only then. */
-  startsFirst: boolean;
 }
 
 /** What changes of an instance that is there, without what is in its databases: settings, port, whether it runs. */
@@ -43,7 +41,7 @@ export function planServer(one: Known, room: Room): ServerPlan {
     const change = { what: 'restart', why: `for ${briefly(waiting, 3)}` };
     if (waiting.length > 0) steps.push({ ...step('restart', {}, change), asks: `restarts ${name}` });
   }
-  return { steps, refusals: refuse(one), startsFirst: declared.state === 'running' && server === undefined };
+  return { steps, refusals: refuse(one) };
 }
 
 /** What waits for a restart already, of what the file or the plan speaks of, and what of a new plan only a restart brings into force. */

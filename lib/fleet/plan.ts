@@ -23,21 +23,25 @@ export function planFleet({ compared, others, schedule, autostart, host, prune }
   );
   const ordered = compared.toSorted((a, b) => growth(a) - growth(b));
   const room = { ...host, claims };
-  const steps = ordered.flatMap((one): Step[] => {
+  const changes = ordered.flatMap((one): Step[] => {
     if (one.observed === undefined) return planNew(one, room);
     const known = { ...one, observed: one.observed };
-    const server = planServer(known, room);
-    refusals.push(...server.refusals);
-    if (server.startsFirst) later.push(one.declared.name);
-    if (server.startsFirst || one.declared.state === 'stopped') return server.steps;
-    const contents = planContents(known, prune);
+    const { steps, refusals: refused } = planServer(known, room);
+    refusals.push(...refused);
+    if (one.declared.state === 'stopped') return steps;
+    const { server } = one.observed;
+    if (server === undefined) {
+      later.push(one.declared.name);
+      return steps;
+    }
+    const contents = planContents(known, server, prune);
     extra.push(...contents.extra);
-    return [...server.steps, ...contents.steps];
+    return [...steps, ...contents.steps];
   });
   const scheduled = schedule === undefined ? { steps: [], extra: [] } : planSchedule(schedule, prune);
   extra.push(...scheduled.extra);
   const back = autostart === undefined ? [] : planAutostart(autostart);
-  return { steps: [...removals, ...steps, ...scheduled.steps, ...back], refusals, extra, later };
+  return { steps: [...removals, ...changes, ...scheduled.steps, ...back], refusals, extra, later };
 }
 
 function removal(instance: InstanceName): Step {
