@@ -60,7 +60,7 @@ describe('planRestore along one timeline', () => {
 
   it('says the earliest moment where that is too early', () => {
     expect(() => plan(day, one, { target: { kind: 'time', time: '2026-11-21T07:59:59Z' } })).toThrow(
-      coded('RESTORE_TARGET', { hint: '2026-11-21T08:00:00.000Z' }),
+      coded('RESTORE_TARGET', { hint: 'the earliest moment that can be restored is 2026-11-21T08:00:00.000Z' }),
     );
   });
 
@@ -71,6 +71,7 @@ describe('planRestore along one timeline', () => {
     const named = plan(backups, one, { backupId: 'b2' });
     expect(named.backup.id).toBe('b2');
     expect(named.warnings).toEqual([expect.stringContaining('b2 is failed')]);
+    expect(plan(backups.slice(1), one, { backupId: 'b2' }).backup.id).toBe('b2');
     expect(() => plan([backup('b2', 10, 5, { state: 'failed' })], one)).toThrow(
       coded('BACKUP_NOT_FOUND', { hint: '--backup-name' }),
     );
