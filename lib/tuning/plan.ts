@@ -5,7 +5,6 @@ import { fitServer, type Fit } from './fit.ts';
 import { collectGiven, givenBytes, givenNumber, type Given, type GivenSetting } from './given.ts';
 import { givesUpDurability } from './guards.ts';
 import { committedBytes, sharedMemoryBytes, stressBytes } from './memory.ts';
-import { majorHasSetting } from './names.ts';
 import { humanBytes } from './sizes.ts';
 import type { Plan, PlanInput, PlannedSetting } from './types.ts';
 
@@ -21,7 +20,7 @@ export function planInstance(input: PlanInput): Plan {
   const given = collectGiven(input, warnings);
   const fit = fitServer(input, given, warnings);
   const { budgetBytes, othersBytes } = budgetOf(input);
-  const settings = merge(derive(input, given, fit), given, input.major);
+  const settings = merge(derive(input, given, fit), given);
   const plan: Plan = {
     settings,
     maxConnections: fit.shape.maxConnections,
@@ -50,18 +49,13 @@ export function withSharedMemory(plan: Plan, sharedMemoryBytes: number): Plan {
 }
 
 /** What was given takes the place of what was derived; the rest of it comes after. */
-function merge(derived: PlannedSetting[], given: Given, major: number): PlannedSetting[] {
+function merge(derived: PlannedSetting[], given: Given): PlannedSetting[] {
   const names = new Set(derived.map(({ name }) => name));
   // An operator's line about what the plan does not touch counts, and is nothing to show.
   const more = [...given]
     .filter(([name, { ownOnly }]) => !names.has(name) && ownOnly !== true)
     .map(([name, setting]) => ({ name, ...shown(setting) }));
-  const all: PlannedSetting[] = derived.map((setting) => ({
-    ...setting,
-    ...shown(given.get(setting.name) ?? setting),
-  }));
-  all.push(...more);
-  return all.filter(({ name }) => majorHasSetting(name, major));
+  return [...derived.map((setting) => ({ ...setting, ...shown(given.get(setting.name) ?? setting) })), ...more];
 }
 
 function shown({ value, reason, ownPlace }: Omit<PlannedSetting, 'name'> | GivenSetting): Omit<PlannedSetting, 'name'> {
@@ -109,9 +103,11 @@ function cautions(input: PlanInput, given: Given, plan: Plan): string[] {
   }
   const stressBytes = plan.stressBytes + stressSum(input.others);
   if (stressBytes > host.memoryBytes) cautions.push(stressWarning(stressBytes, host.memoryBytes));
-  for (const [name, least] of input.streaming === true ? receiverNeeds : []) {
-    const number = givenNumber(given, name) ?? 10; // the server's default of both
-    if (number < least) cautions.push(`${name} is ${number}: the receiver and a backup together need ${least}`);
+  if (input.streaming === true) {
+    for (const [name, least] of receiverNeeds) {
+      const number = givenNumber(given, name) ?? 10; // the server's default of both
+      if (number < least) cautions.push(`${name} is ${number}: the receiver and a backup together need ${least}`);
+    }
   }
   const commit = given.get('synchronous_commit')?.value;
   if (template.durable && commit !== undefined && givesUpDurability('synchronous_commit', commit)) {
