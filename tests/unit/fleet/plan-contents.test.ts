@@ -79,6 +79,16 @@ describe('users and databases', () => {
     expect(plan(one('databases: any, users: any'), observed, { prune: true }).steps).toStrictEqual([]);
   });
 
+  it('one user is made beside another who is not named: the one is no surplus, the other no stand-in', () => {
+    const observed = { 'client-a': seen('client-a', { server: { roles: [role('old')] } }) };
+    const found = plan(one('users: { app: { privileges: read } }'), observed);
+    expect(told(found)).toStrictEqual([
+      '+ create-user user app: with a new password',
+      '+ create-user user app: read on client_a',
+    ]);
+    expect(found.extra).toStrictEqual(['user old of client-a']);
+  });
+
   it('what is dropped is said and asked about', () => {
     const databases = [{ name: 'old', owner: 'x', sizeBytes: 1, locale: 'C' }];
     const { steps } = plan(one(), { 'client-a': seen('client-a', { server: { databases } }) }, { prune: true });
