@@ -35,9 +35,12 @@ export const prove = instanceAction({
     if (dryRun)
       return { data: { name, backupId: backup.id }, text: [{ line: `would restore ${backup.id} and all WAL since` }] };
     const installation = await installationOf(context, backup.instance);
-    const found = await withSlot(context, 'prove', async () => await tryOut(context, installation, backup, how));
+    const found = await withSlot(context, 'prove', async () => {
+      const tried = await tryOut(context, installation, backup, how);
+      await keepVerdict(context, installation, { backup, found: tried, level: how.level });
+      return tried;
+    });
     const failed = failedOf(found.checks);
-    keepVerdict(context, backup, found, how.level);
     const proof = proofOf(backup, found);
     writeProof(places, name, proof);
     if (!proof.ok) {

@@ -29,7 +29,7 @@ export async function verifyBackup(
   options: VerifyOptions = { level: 'standard' },
 ): Promise<Verified> {
   const found = await tryOut(operation, installation, backup, options);
-  return { backup: keepVerdict(operation, backup, found, options.level), found };
+  return { backup: await keepVerdict(operation, installation, { backup, found, level: options.level }), found };
 }
 
 /** A backup with what is known of it now, and what was found this time: that may be about the archive behind it alone. */
@@ -40,9 +40,14 @@ export interface Verified {
 
 /**
  * Writes what was found into the catalogue; damage also raises the alarm of the instance. A backup keeps what it has proven
- * where only the archive behind it is wanting.
+ * where only the archive behind it is wanting; one that has proven nothing yet is then tried again, up to its own end.
  */
-export function keepVerdict({ places }: Operation, backup: Backup, found: Verification, level: Level): Backup {
+export async function keepVerdict(
+  operation: Operation,
+  installation: Installation,
+  { backup, found, level }: Verified & { level: Level },
+): Promise<Backup> {
+  const { places } = operation;
   const { name } = backup.instance;
   const failed = failedOf(found.checks);
   const ofArchive = failed.length > 0 && !speaksAgainstBackup(failed, level);
@@ -51,7 +56,11 @@ export function keepVerdict({ places }: Operation, backup: Backup, found: Verifi
   for (const what of damage) raiseAlarm(places, name, ofArchive ? 'the archive' : `backup ${backup.id}`, what);
   // Replayed to its own end, it has proven itself all the same.
   const itself = ofArchive && level !== 'full' && found.restoreSeconds !== null;
-  if (ofArchive && !itself) return backup;
+  if (ofArchive && !itself) {
+    if (level !== 'full' || backup.state !== 'complete') return backup;
+    const own = await tryOut(operation, installation, backup, { level: 'standard' });
+    return await keepVerdict(operation, installation, { backup, found: own, level: 'standard' });
+  }
   const verification: Verification = itself ? { ...found, state: 'verified' } : found;
   const judged: Backup = { ...backup, state: verification.state, verification };
   writeBackup(backupFolder(places, name, backup.id), judged);

@@ -8,14 +8,15 @@ const withoutIt = 'a loss of the disk would cost up to a minute of work, as with
 
 export function judgeReceiver(name: string, receiver: ObservedReceiver | null): Finding[] {
   if (receiver === null || receiver.state === 'stopped') return [];
-  const { state, pid, lagBytes, keptBytes, capBytes, slotLost } = receiver;
+  const { state, pid, lagBytes, keptBytes, capBytes, slotLost, lastReceivedAt } = receiver;
   const findings: Finding[] = [];
   const add = (finding: Omit<Finding, 'subject'>): void => void findings.push({ ...finding, subject: name });
   const kept = keptBytes === null ? '' : `; the server keeps ${humanBytes(keptBytes)} of WAL for it`;
   if (state !== 'streaming') {
     const lost = 'it was away for so long that the server has dropped its slot';
     const why = slotLost ? lost : state === 'crashed' ? 'it does not run' : 'it runs and does not receive';
-    const cause = `the receiver streams no WAL (${why}): ${withoutIt}${slotLost ? '' : kept}.`;
+    const since = lastReceivedAt === null ? '' : ` since ${lastReceivedAt.slice(0, 19)}Z`;
+    const cause = `the receiver streams no WAL${since} (${why}): ${withoutIt}${slotLost ? '' : kept}.`;
     add({ code: 'RECEIVER_DOWN', severity: 'critical', cause, remedy: manage('start', name) });
   } else if (pid === null) {
     const cause = 'pg_receivewal streams, but the script that starts it again when it ends is gone.';

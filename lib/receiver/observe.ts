@@ -1,7 +1,12 @@
+import { join } from 'node:path';
+import { archiveFolderOf } from '../backups/repository.ts';
 import type { Stream } from '../backups/stream.ts';
+import { tailFiles } from '../backups/tail.ts';
+import { ownershipOf } from '../host/inspect.ts';
 import type { Places } from '../instances/places.ts';
 import type { InstanceRecord } from '../instances/record.ts';
 import type { InstanceState } from '../instances/state.ts';
+import { defaultSegmentBytes } from '../postgres/wal.ts';
 import { receiverPaths } from './places.ts';
 import { liveReceiver } from './process.ts';
 
@@ -18,6 +23,8 @@ export interface ObservedReceiver {
   capBytes: number | null;
   /** Whether the server has dropped WAL that it had not received; the archive has that. */
   slotLost: boolean;
+  /** When WAL was last received, where none is now: what is newer is safe as whole segments alone. Null where nobody knows. */
+  lastReceivedAt: string | null;
 }
 
 /** @param stream what the server says; undefined for one that does not run or does not answer, or has no slot */
@@ -40,5 +47,13 @@ export function observeReceiver(
     keptBytes: stream?.keptBytes ?? null,
     capBytes: stream?.capBytes ?? null,
     slotLost: stream?.lost ?? false,
+    lastReceivedAt: state === 'streaming' ? null : lastReceivedAt(archiveFolderOf(places, name)),
   };
+}
+
+function lastReceivedAt(archive: string): string | null {
+  const times = tailFiles(archive, defaultSegmentBytes).map(
+    (file) => ownershipOf(join(archive, file))?.modifiedMs ?? 0,
+  );
+  return times.length === 0 ? null : new Date(Math.max(...times)).toISOString();
 }

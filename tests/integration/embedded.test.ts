@@ -43,6 +43,18 @@ describe('on the PostgreSQL that comes with the tool', () => {
     expect(existsSync(join(bindir, 'pg_basebackup'))).toBe(false);
   });
 
+  it('WAL is not streamed where only older clients are, which could not receive it: what to install is said first', async () => {
+    const make = ['create', 'other', '--pg-version', '18', '--port-range', sandbox.portRange];
+    for (const args of [make, ['tune', 'shop', '--apply']]) {
+      const refused = await sandbox.manage([...args, '--archive', 'streaming', '--json']);
+      expect([refused.code, refused.json().error?.code]).toEqual([1, 'NO_PG_RECEIVEWAL']);
+      expect(refused.json().error?.hint).toContain('postgresql-client-18');
+    }
+    expect(readdirSync(join(sandbox.root, 'instances'))).toEqual(['shop']);
+    const { archive } = dataOf(await sandbox.manage(['status', 'shop', '--json']));
+    expect(archive).toMatchObject({ mode: 'command' });
+  });
+
   it('the whole road is gone: migrate, backup, verify, restore beside and in place to a moment, stop, start', async () => {
     expect((await sandbox.manage(['migrate', 'shop', '--migrations-dir', migrations])).code).toBe(0);
     const address = await addressOf(sandbox, 'shop');

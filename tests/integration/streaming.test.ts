@@ -35,6 +35,7 @@ interface Receiver {
   lagBytes: number | null;
   capBytes: number | null;
   slotLost: boolean;
+  lastReceivedAt: string | null;
 }
 
 async function statusOf(name = 'shop') {
@@ -197,25 +198,58 @@ describeStreaming('a receiver that is killed', () => {
   });
 
   it('and away for longer than its slot keeps WAL, has no gap in the archive: start brings it back', async () => {
-    await superQuery(sandbox, 'shop', `alter system set max_slot_wal_keep_size = '1MB'`);
-    await superQuery(sandbox, 'shop', 'select pg_reload_conf()');
-    const { program, script } = processes();
-    await kill(script);
-    await kill(program);
-    for (let n = 2; n <= 4; n++) {
-      await query(address, `insert into numbered values (${n})`);
-      await superQuery(sandbox, 'shop', 'select pg_switch_wal()');
-    }
-    await superQuery(sandbox, 'shop', 'checkpoint');
-    await superQuery(sandbox, 'shop', 'alter system reset max_slot_wal_keep_size');
-    await superQuery(sandbox, 'shop', 'select pg_reload_conf()');
-    await receiverIs({ state: 'crashed', slotLost: true });
+    await loseSlot(async () => {
+      const { program, script } = processes();
+      await kill(script);
+      await kill(program);
+    });
+    const lost = await receiverIs({ state: 'crashed', slotLost: true });
+    expect(Date.parse(lost.lastReceivedAt ?? '')).toBeLessThanOrEqual(Date.now());
+    const { warnings } = (await sandbox.manage(['status', 'shop', '--json'])).json();
+    expect(warnings.join()).toContain(`streams no WAL since ${lost.lastReceivedAt?.slice(0, 19)}Z`);
     const { protection } = await statusOf();
     expect(protection.pointInTime).toMatchObject({ state: 'whole', gaps: [] });
     expect((await sandbox.manage(['start', 'shop'])).code).toBe(0);
-    await receiverIs({ state: 'streaming', slotLost: false });
+    await receiverIs({ state: 'streaming', slotLost: false, lastReceivedAt: null });
+  });
+
+  it('and held up for so long gets another slot from its script, by itself', async () => {
+    const { script } = processes();
+    await loseSlot(async () => {
+      process.kill(script ?? 0, 'SIGSTOP');
+      await kill(processes().program);
+    });
+    await receiverIs({ slotLost: true });
+    process.kill(script ?? 0, 'SIGCONT');
+    await receiverIs({ state: 'streaming', pid: script ?? 0, slotLost: false });
+    expect(receiverLog()).toContain('it is made anew');
+    await query(address, 'insert into numbered values (40)');
+    await isReceived();
+    const proof = dataOf(await sandbox.manage(['prove', 'shop', '--json']));
+    expect(proof.verification).toMatchObject({ state: 'verified' });
+    await query(address, 'delete from numbered where n = 40');
   });
 });
+
+/** Has the server need more WAL than it may keep for the receiver, which is held up before. */
+async function loseSlot(holdUp: () => Promise<void>): Promise<void> {
+  await superQuery(sandbox, 'shop', `alter system set max_slot_wal_keep_size = '1MB'`);
+  await superQuery(sandbox, 'shop', 'select pg_reload_conf()');
+  await holdUp();
+  for (let n = 2; n <= 4; n++) {
+    await query(address, `insert into numbered values (${n}) on conflict do nothing`);
+    await superQuery(sandbox, 'shop', 'select pg_switch_wal()');
+  }
+  // What is not archived yet would not be removed.
+  const archived = async (): Promise<true | undefined> => {
+    const waiting = await superQuery(sandbox, 'shop', `select from pg_ls_archive_statusdir() where name ~ 'ready$'`);
+    return waiting.length === 0 ? true : undefined;
+  };
+  expect(await poll(archived, { signal, timeoutMs: 20_000 })).toBe(true);
+  await superQuery(sandbox, 'shop', 'checkpoint');
+  await superQuery(sandbox, 'shop', 'alter system reset max_slot_wal_keep_size');
+  await superQuery(sandbox, 'shop', 'select pg_reload_conf()');
+}
 
 describeStreaming('with its instance', () => {
   it('stops, starts and restarts with it', async () => {
@@ -223,7 +257,7 @@ describeStreaming('with its instance', () => {
     expect(processes()).toEqual({ program: undefined, script: undefined });
     const stopped = await sandbox.manage(['status', 'shop', '--json']);
     expect(stopped.json().data.receiver).toMatchObject({ state: 'stopped' });
-    expect((await sandbox.manage(['start', 'shop'])).code).toBe(0);
+    dataOf(await sandbox.manage(['start', 'shop', '--json']));
     await receiverIs({ state: 'streaming' });
     const { script } = processes();
     expect((await sandbox.manage(['restart', 'shop'])).code).toBe(0);

@@ -143,3 +143,17 @@ it('a restore in place makes a backup due', async () => {
   const rows = await query<{ n: number }>(await addressOf(sandbox, 'shop'), 'select n from numbered order by n');
   expect(rows.map(({ n }) => n)).toEqual([1, 2, 3, 4]);
 });
+
+it('a backup that was not proven yet is, up to its own end, when the whole way is not', async () => {
+  expect((await sandbox.manage(['backup', 'shop', '--backup-name', 'third', '--no-verify'])).code).toBe(0);
+  const hole = await commitAndArchive(5);
+  await commitAndArchive(6);
+  const file = readdirSync(archive).find((name) => name.startsWith(hole)) ?? '';
+  renameSync(join(archive, file), join(sandbox.root, file));
+  const full = await sandbox.manage(['verify-backup', 'shop', '--backup-name', 'third', '--level', 'full', '--json']);
+  expect([full.code, full.json().error?.code]).toEqual([7, 'BACKUP_NOT_PROVEN']);
+  expect(full.json().error?.message).toContain('the archive behind backup third is not proven');
+  expect(full.json().error?.hint).toContain('this one is verified, and leads to its own end');
+  const { backups } = dataOf(await sandbox.manage(['list-backups', 'shop', '--json'])) as { backups: unknown[] };
+  expect(backups.at(-1)).toMatchObject({ id: 'third', state: 'verified', verification: { level: 'standard' } });
+});

@@ -10,6 +10,7 @@ const well: ObservedReceiver = {
   keptBytes: 100,
   capBytes: 1024 * MB,
   slotLost: false,
+  lastReceivedAt: null,
 };
 
 describe('judgeReceiver', () => {
@@ -33,7 +34,9 @@ describe('judgeReceiver', () => {
       cause: expect.stringMatching(/it does not run\).*the server keeps 300 MB of WAL for it/),
       remedy: './manage.ts --action start --instance shop',
     });
-    const [lost] = judgeReceiver('shop', { ...well, state: 'crashed', pid: null, slotLost: true, keptBytes: null });
+    const gone = { ...well, state: 'crashed', pid: null, slotLost: true, keptBytes: null } as const;
+    const [lost] = judgeReceiver('shop', { ...gone, lastReceivedAt: '2026-11-22T09:50:11.123Z' });
     expect(lost?.cause).toContain('the server has dropped its slot');
+    expect(lost?.cause).toContain('streams no WAL since 2026-11-22T09:50:11Z (');
   });
 });
