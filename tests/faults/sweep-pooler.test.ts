@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { dataOf } from '../helpers/answer.ts';
 import { type Address, query } from '../helpers/database.ts';
+import { expectInvariants } from '../helpers/invariants.ts';
 import {
   destroyIfThere,
   ensureShopRuns,
@@ -11,6 +12,7 @@ import {
   sweep,
   useSandboxes,
 } from '../helpers/sweep.ts';
+import { describeWithPrograms } from '../helpers/without-program.ts';
 
 useSandboxes();
 
@@ -55,27 +57,6 @@ describe('kill -9 at every step of the journal', () => {
     });
   });
 
-  it('of giving a receiver of WAL, and of taking it away, in turns', async () => {
-    await makeShop();
-    let way: 'command' | 'streaming' = 'command';
-    const steps = await sweep({
-      recoverAt: 'odd',
-      prepare: async () => {
-        await Promise.resolve();
-        way = way === 'command' ? 'streaming' : 'command';
-      },
-      command: () => ['tune', 'shop', '--archive', way, '--apply'],
-      intact: expectKept,
-      done: async () => {
-        const { archive, receiver } = dataOf(await sandbox.manage(['status', 'shop', '--json']));
-        const state = way === 'streaming' ? expect.objectContaining({ state: 'streaming' }) : null;
-        expect([archive.mode, receiver]).toEqual([way, state]);
-        await expectKept();
-      },
-    });
-    expect(steps).toBeGreaterThanOrEqual(5);
-  });
-
   it('of stop, restart and destroy with a pooler', async () => {
     for (const [index, action] of ['stop', 'restart', 'destroy'].entries()) {
       await sweep({
@@ -95,6 +76,35 @@ describe('kill -9 at every step of the journal', () => {
         },
       });
     }
+  });
+});
+
+describeWithPrograms(async () => {
+  await makeShop();
+  const refused = await sandbox.manage(['tune', 'shop', '--archive', 'streaming', '--apply', '--json']);
+  expect([refused.code, refused.json().error?.code]).toEqual([1, 'NO_PG_RECEIVEWAL']);
+  await expectInvariants(sandbox);
+  await expectKept();
+})('kill -9 at every step of the journal', () => {
+  it('of giving a receiver of WAL, and of taking it away, in turns', async () => {
+    await makeShop();
+    let way: 'command' | 'streaming' = 'command';
+    const steps = await sweep({
+      recoverAt: 'odd',
+      prepare: async () => {
+        await Promise.resolve();
+        way = way === 'command' ? 'streaming' : 'command';
+      },
+      command: () => ['tune', 'shop', '--archive', way, '--apply'],
+      intact: expectKept,
+      done: async () => {
+        const { archive, receiver } = dataOf(await sandbox.manage(['status', 'shop', '--json']));
+        const state = way === 'streaming' ? expect.objectContaining({ state: 'streaming' }) : null;
+        expect([archive.mode, receiver]).toEqual([way, state]);
+        await expectKept();
+      },
+    });
+    expect(steps).toBeGreaterThanOrEqual(5);
   });
 });
 
