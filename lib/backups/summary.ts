@@ -1,6 +1,6 @@
 import type { InstanceName } from '../instances/names.ts';
 import type { Places } from '../instances/places.ts';
-import { listBackups } from './catalogue.ts';
+import { listBriefly, readBackup } from './catalogue.ts';
 
 export interface LastBackups {
   lastBackup: { id: string; state: string; finishedAt: string } | null;
@@ -16,11 +16,11 @@ export interface LastBackups {
 
 /** What status and list say of an instance's backups. */
 export function lastBackups(places: Places, name: InstanceName): LastBackups {
-  const backups = listBackups(places, name);
-  const last = backups.at(-1);
-  const verified = backups.findLast((backup) => backup.state === 'verified');
+  const backups = listBriefly(places, name);
+  const proven = backups.findLast((backup) => backup.state === 'verified');
+  const verified = proven && readBackup(places, name, proven.id);
   return {
-    lastBackup: last ? { id: last.id, state: last.state, finishedAt: last.finishedAt } : null,
+    lastBackup: backups.at(-1) ?? null,
     lastVerifiedBackup: verified?.verification
       ? {
           id: verified.id,
