@@ -112,6 +112,7 @@ describe('users and databases', () => {
     ];
     const body = 'databases: { d: { owner: u }, e: {}, f: { owner: u }, g: {} }, users: any';
     const found = plan(one(body), { 'client-a': seen('client-a', { server: { databases } }) });
+    expect(found.extra).toStrictEqual([]);
     expect(found.steps.map(({ sign, action, options }) => [sign, action, options])).toStrictEqual([
       ['~', 'create-db', { database: 'd', owner: 'u', 'change-owner': true }],
       ['~', 'create-db', { database: 'e', owner: 'client_a', 'change-owner': true }],

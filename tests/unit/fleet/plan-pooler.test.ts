@@ -10,6 +10,7 @@ describe('the pooler', () => {
   });
 
   it('is made where there is none', () => {
+    expect(planned('pooler: true').extra).toStrictEqual([]);
     expect(planned('pooler: true').steps).toStrictEqual([
       {
         sign: '+',
@@ -38,6 +39,7 @@ describe('the pooler', () => {
   it('is changed where it is otherwise, and started where it is dead', () => {
     const body = 'pooler: { mode: transaction, size: 5, port: 6432 }';
     const found = planned(body, pooled(false, { mode: 'session' }));
+    expect(found.extra).toStrictEqual([]);
     expect(found.steps).toStrictEqual([
       {
         sign: '~',
