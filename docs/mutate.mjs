@@ -26,7 +26,7 @@ const parts = {
   'lib/instances/names.ts': { tests: ['instances/names'] },
   'lib/rollout.ts': { tests: ['rollout'] },
   'lib/migrations/plan.ts': { tests: ['migrations/plan'] },
-  'lib/pooler/plan.ts': { tests: ['pooler/plan'] },
+  'lib/pooler/plan.ts': { tests: ['pooler/plan*'] },
   'lib/schedule/plan.ts': { tests: ['schedule/plan'] },
   'lib/tuning/plan.ts': { tests: ['tuning/plan', 'tuning/plan-budget', 'tuning/whole-plans'] },
   'lib/tuning/budget.ts': { tests: ['tuning/budget', 'tuning/plan-budget'] },
