@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { compareLsn, lsnBytes, parseLsn } from '../../../lib/postgres/lsn.ts';
+import { compareLsn, lsnAt, lsnBytes, parseLsn } from '../../../lib/postgres/lsn.ts';
 
 const anyPosition = fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn });
 
@@ -37,6 +37,11 @@ describe('lsnBytes', () => {
     expect(lsnBytes(parseLsn('1/0'))).toBe(4_294_967_296n);
     fc.assert(fc.property(anyPosition, (position) => lsnBytes(parseLsn(written(position))) === position));
   });
+});
+
+it('lsnAt writes a position as PostgreSQL does', () => {
+  expect([lsnAt(0n), lsnAt(0x16_b374d848n), lsnAt(0x1_0000_000an)]).toEqual(['0/0', '16/B374D848', '1/A']);
+  fc.assert(fc.property(anyPosition, (position) => lsnBytes(lsnAt(position)) === position));
 });
 
 describe('compareLsn', () => {
