@@ -70,7 +70,13 @@ async function replaceDatabases(
   makeFolder(scratch);
   const swaps: Swap[] = [];
   for (const database of dump.databases) {
-    const swap = planSwap(database.name, await exists(filling.server, database.name), journal.id, timestampId());
+    const there = await exists(filling.server, database.name);
+    const planned = planSwap(database.name, there, journal.id, timestampId());
+    // A restore that was cut short in this very second may have taken the name.
+    const taken = planned.aside !== null && (await exists(filling.server, planned.aside));
+    const swap = taken
+      ? planSwap(database.name, there, journal.id, timestampId(), `_${journal.id.slice(0, 4)}`)
+      : planned;
     journal.intend({ kind: 'database', instance: record.name, ...swap });
     await makeFresh(operation.task, filling, { database, swap, scratch });
     swaps.push(swap);
@@ -85,12 +91,12 @@ async function replaceDatabases(
 }
 
 /** Names are cut at 63 bytes by the server, silently. Pure. */
-export function planSwap(name: string, there: boolean, journalId: string, at: string): Swap {
+export function planSwap(name: string, there: boolean, journalId: string, at: string, suffix = ''): Swap {
   const moment = at.replaceAll(/\D/g, '');
   return {
     name,
     fresh: `${cut(name, 40)}_restoring_${journalId.slice(0, 8)}`,
-    aside: there ? `${cut(name, 40)}_before_${moment}` : null,
+    aside: there ? `${cut(name, 40 - suffix.length)}_before_${moment}${suffix}` : null,
   };
 }
 
