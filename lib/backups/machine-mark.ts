@@ -25,7 +25,7 @@ function fileOf({ repository }: Places, name: InstanceName): string {
 }
 
 /** Has the repository say that a name is backed up from here; where the machine has no name of its own, nothing is said. */
-export function markMachine(places: Places, name: InstanceName): void {
+function markMachine(places: Places, name: InstanceName): void {
   const here = thisMachine();
   if (here === undefined || !exists(dirname(fileOf(places, name)))) return;
   const mark: MachineMark = { machine: here.id, host: here.host, root: places.root, since: nowIso() };

@@ -7,7 +7,7 @@ import { type InstanceName, notFound, sameName } from '../instances/names.ts';
 import type { Places } from '../instances/places.ts';
 import { existingName } from '../instances/record.ts';
 import type { Operation } from '../operation.ts';
-import { assertThisMachine, markMachine } from './machine-mark.ts';
+import { assertThisMachine, claimName } from './machine-mark.ts';
 
 /** Which instance, by its lasting id, an archive belongs to. */
 const ownerFile = '.instance';
@@ -87,7 +87,7 @@ export function prepareArchive(operation: Operation, name: InstanceName, instanc
   journal.intend({ kind: 'folder', path: folder });
   ensureFolder(folder);
   writeFileForGood(join(folder, ownerFile), `${instanceId}\n`);
-  markMachine(places, name);
+  claimName(operation, name, true); // asked above, where anything of another machine is kept
   return folder;
 }
 
