@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ensureFolder, makeFolder, removeFolder } from '../host/folders.ts';
+import { makeFolder, makeTemporaryFolder, removeFolder } from '../host/folders.ts';
 import { assertReplaceable, homeOf } from '../instances/home.ts';
 import { type InstanceName } from '../instances/names.ts';
 import { instancePaths } from '../instances/places.ts';
@@ -29,10 +29,7 @@ export async function assertPossible(
   const { instance, segmentBytes, startLsn } = plan.backup;
   const archive = archiveOfBackup(places, instance.name, instance.id);
   const { data } = instancePaths(places, instance.name);
-  // A dry run has no journal that could lend it a name.
-  const scratch = join(home.scratch, `plan-${process.pid}`);
-  ensureFolder(home.scratch);
-  makeFolder(scratch);
+  const scratch = makeTemporaryFolder('pg-manage-plan-'); // a dry run writes nothing below the root
   try {
     const isThere = systemIdentifierOf(data) === instance.systemIdentifier;
     const beside = isThere ? join(data, 'pg_wal') : join(scratch, 'received');

@@ -4,13 +4,15 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   rmdirSync,
   symlinkSync,
   unlinkSync,
   utimesSync,
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { isMissing } from './files.ts';
 import { asCaller, asOwnerOrCaller, calledByRoot, dataOwner } from './users.ts';
 
@@ -33,6 +35,11 @@ export function ensureFolder(path: string, mode = 0o700): void {
     chmodSync(path, mode);
     chownSync(path, owner.uid, owner.gid);
   });
+}
+
+/** Makes a folder of a name that nobody has, where the system keeps what is of the moment (TMPDIR), and gives its path. */
+export function makeTemporaryFolder(prefix: string): string {
+  return mkdtempSync(join(tmpdir(), prefix));
 }
 
 /** Makes a folder that must not be there yet. @throws the system's EEXIST when it is */
