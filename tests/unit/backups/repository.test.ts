@@ -45,7 +45,11 @@ describe('prepareArchive', () => {
     const folder = prepare(first);
     expect(folder).toBe(archiveFolderOf(places, name));
     expect([existsSync(folder), existsSync(baseFolderOf(places, name))]).toEqual([true, true]);
-    expect(steps).toEqual([{ step: { kind: 'folder', path: folder }, wal: [] }]);
+    const mark = { path: join(places.repository, name, 'machine.json'), text: null };
+    expect(steps).toEqual([
+      { step: { kind: 'folder', path: folder }, wal: [] },
+      { step: { kind: 'files', files: [mark] }, wal: ['wal'] },
+    ]);
   });
 
   it('is the same archive for the same instance, with nothing to undo', () => {
