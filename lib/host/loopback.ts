@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
-import { networkInterfaces } from 'node:os';
 import { AppError } from '../errors.ts';
+import { readSystemFile } from './inspect.ts';
 
 export interface Served {
   status: number;
@@ -12,12 +12,12 @@ export interface Served {
 const readerMs = 30_000;
 
 /**
- * The addresses of this machine alone: 127.0.0.1, and ::1 where it has that. Never the name `localhost`, which an empty
- * machine without /etc/hosts does not know.
+ * What a server listens on for this machine alone: the name `localhost`, which may stand for 127.0.0.1, ::1 or both; the
+ * address where /etc/hosts does not tell that name, as on an empty Debian, whose resolver does not know it either.
  */
-export function loopbackAddresses(): string[] {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return ['127.0.0.1', ...(all.some(({ address }) => address === '::1') ? ['::1'] : [])];
+export function loopbackHost(): string {
+  const named = /^[^#\n]*\slocalhost(?:\s|#|$)/m.test(readSystemFile('/etc/hosts') ?? '');
+  return named ? 'localhost' : '127.0.0.1';
 }
 
 /**

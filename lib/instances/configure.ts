@@ -3,7 +3,7 @@ import { readCallersFile } from '../host/callers-files.ts';
 import { exists, readText } from '../host/files.ts';
 import { ensureFolder, removeFile } from '../host/folders.ts';
 import { writeFileForGood } from '../host/for-good.ts';
-import { loopbackAddresses } from '../host/loopback.ts';
+import { loopbackHost } from '../host/loopback.ts';
 import { projectDirectory } from '../host/project.ts';
 import { dataOwner } from '../host/users.ts';
 import { findPacker } from '../postgres/codecs.ts';
@@ -73,7 +73,7 @@ export function ownSettings(paths: InstancePaths, identity: ServerIdentity): Rea
   const archive = shellCommand([paths.archiveScript, Raw.path, Raw.name, ...given]);
   const settings: [string, string | number][] = [
     ['port', port],
-    ['listen_addresses', loopbackAddresses().join(', ')],
+    ['listen_addresses', loopbackHost()],
     ['unix_socket_directories', paths.socket],
     ['cluster_name', name],
     ['hba_file', join(paths.data, 'pg_hba.conf')],
