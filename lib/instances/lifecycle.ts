@@ -16,7 +16,7 @@ import { asRole, asSuperuser, assertIdentity, isRefusedLogin } from './connectio
 import { lastLogLines, markLogs, wordsSince } from './logs.ts';
 import type { InstancePaths } from './places.ts';
 import { knowsPassword } from './passwords.ts';
-import { assertStartable, dataInUse, explainStart } from './preflight.ts';
+import { assertOwnPort, assertStartable, dataInUse, explainStart } from './preflight.ts';
 import type { InstanceRecord } from './record.ts';
 
 export interface StartOptions {
@@ -27,7 +27,7 @@ export interface StartOptions {
 /**
  * Starts an instance and waits until it is proven to answer: its process lives, its status line says ready, and a query on
  * its own database comes back with its own system identifier. Already running is success.
- * @throws PORT_IN_USE, STILL_STARTING (the server is left alone), WRONG_SERVER, the code of a known cause, else START_FAILED
+ * @throws PORT_IN_USE, BAD_CONFIGURATION, STILL_STARTING (the server is left alone), WRONG_SERVER, the code of a known cause, else START_FAILED
  */
 export async function startInstance(
   task: Task,
@@ -77,7 +77,10 @@ export async function launch(
   }
   await assertStartable(task, installation, paths, record);
   await assertPortFree(record.port);
-  explainingAccess(name, paths, () => writeOwnConfiguration(paths, { ...record, name, archiveFolder }));
+  explainingAccess(name, paths, () => {
+    writeOwnConfiguration(paths, { ...record, name, archiveFolder });
+    assertOwnPort(paths, record);
+  });
   return await task.step('start', async (step) => {
     const mark = markLogs(paths);
     const server = await startServer(installation, { dataDirectory: paths.data, outputFile: paths.output });

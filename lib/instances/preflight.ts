@@ -9,7 +9,7 @@ import { diagnose, type Diagnosis } from '../postgres/diagnosis.ts';
 import type { Installation } from '../postgres/installations.ts';
 import { judgeLockFile, type LockFile, socketRemnant } from '../postgres/lock-file.ts';
 import { majorOf } from '../postgres/postmaster.ts';
-import { settingPlace } from '../postgres/setting-place.ts';
+import { settingLines, settingPlace } from '../postgres/setting-place.ts';
 import type { Task } from '../task.ts';
 import { assertAccess, explainingAccess } from './access.ts';
 import type { InstancePaths } from './places.ts';
@@ -42,6 +42,23 @@ export async function assertStartable(
     );
   }
   await clearLockFile(task, paths, about);
+}
+
+/**
+ * A port that is set behind ours (ALTER SYSTEM writes postgresql.auto.conf, which is read last) would win, and no lease holds it.
+ * @throws BAD_CONFIGURATION naming the line
+ */
+export function assertOwnPort({ data }: InstancePaths, { name, port }: About): void {
+  const set = settingLines(data).findLast((line) => line.name === 'port');
+  if (set === undefined || !/^\d+$/.test(set.value) || Number(set.value) === port) return;
+  const { file, line, value } = set;
+  throw new AppError(
+    'BAD_CONFIGURATION',
+    `${file}, line ${line} sets port ${value}, and the port of ${name} is ${port}`,
+    {
+      hint: `take that line out, or give the instance that port: ./manage.ts start ${name} --port ${value}`,
+    },
+  );
 }
 
 /** Takes away the lock file of a server that is proven dead, where the server itself would stop at it. */
@@ -109,8 +126,7 @@ export function explainStart(paths: InstancePaths, { name, port }: About, words:
   if (known?.code === 'PORT_IN_USE' && known.port === port) {
     return { ...known, cause: `${known.cause}: ${describeListener(port)}` };
   }
-  // Another port than ours is one that some other file sets, and wins.
-  const setting = known?.code === 'PORT_IN_USE' ? 'port' : known?.setting;
+  const setting = known?.setting;
   const place = setting === undefined ? undefined : settingPlace(paths.data, setting);
   if (known === undefined || place === undefined) return known;
   const { file, line } = place;
