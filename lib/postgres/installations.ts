@@ -191,6 +191,7 @@ async function pgConfigFolder(signal: AbortSignal): Promise<string[]> {
   try {
     return [(await run('pg_config', ['--bindir'], { signal, timeoutMs: 5000 })).stdout.trim()];
   } catch (error) {
+    signal.throwIfAborted();
     if (error instanceof AppError) return [];
     throw error;
   }
@@ -207,6 +208,7 @@ async function probe(bindir: string, signal: AbortSignal): Promise<Installation 
     if (major < 15 && !exists(join(bindir, 'pg_basebackup'))) return undefined;
     return version !== undefined && known ? { bindir, major, version } : undefined;
   } catch (error) {
+    signal.throwIfAborted(); // else an interrupt would be told as a PostgreSQL that is not there
     if (error instanceof AppError) return undefined;
     throw error;
   }
