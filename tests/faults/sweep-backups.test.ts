@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { identifier } from '../../lib/postgres/sql.ts';
 import { dataOf } from '../helpers/answer.ts';
 import { superQuery } from '../helpers/database.ts';
+import { expectInvariants } from '../helpers/invariants.ts';
 import {
   destroyIfThere,
   ensureShopRuns,
@@ -12,6 +13,7 @@ import {
   sweep,
   useSandboxes,
 } from '../helpers/sweep.ts';
+import { describeWithPrograms } from '../helpers/without-program.ts';
 
 useSandboxes();
 
@@ -117,7 +119,15 @@ describe('kill -9 at every step of the journal', () => {
     });
     expect(swept).toBeGreaterThanOrEqual(2);
   });
+});
 
+describeWithPrograms(async () => {
+  await makeShop();
+  const refused = await sandbox.manage(['backup', 'shop', '--backup-type', 'dump', '--json']);
+  expect([refused.code, refused.json().error?.code]).toEqual([1, 'NO_PG_DUMP']);
+  await expectInvariants(sandbox);
+  await expectKept();
+})('kill -9 at every step of the journal', () => {
   it('of backup --backup-type dump', async () => {
     await makeShop();
     const known = new Set<string>();

@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { holdsOwn } from '../../lib/backups/dumps/maintenance.ts';
 import { withClient } from '../../lib/postgres/sql.ts';
 import { dataOf } from '../helpers/answer.ts';
 import { makeSandbox, type Sandbox } from '../helpers/cli.ts';
 import { addressOf, superQuery } from '../helpers/database.ts';
+import { describeWithPrograms } from '../helpers/without-program.ts';
 
 /** The database postgres of an instance, which is in a dump where it holds anything of the client's. */
 
@@ -52,7 +53,13 @@ it.each([
   });
 });
 
-describe('a dump', () => {
+const describeDumps = describeWithPrograms(async () => {
+  const args = ['backup', 'shop', '--backup-type', 'dump', '--database', 'postgres', '--json'];
+  const { error } = (await sandbox.manage(args)).json();
+  expect(error).toMatchObject({ code: 'NO_PG_DUMP', hint: expect.stringContaining('apt-get install') });
+});
+
+describeDumps('a dump', () => {
   it('leaves it out where it holds nothing but the heartbeat, unless it is asked for', async () => {
     expect((await backup('--backup-type', 'dump', '--backup-name', 'd0')).databases).toEqual(['shop']);
     const asked = await backup('--backup-type', 'dump', '--backup-name', 'p0', '--database', 'postgres');
