@@ -38,6 +38,13 @@ function line({ what, against, unit, pairs, ...row }) {
   return `| ${cells.join(' | ')} |`;
 }
 
+/** One that fails costs the others nothing. */
+function whyNot({ message }) {
+  console.error(message);
+  process.exitCode = 1;
+  return `failed: ${message.split('\n', 1)[0]}`;
+}
+
 function asRatio({ reach, least = false }, pairs) {
   const ratio = median(pairs.map(({ ours, peer }) => ours / peer));
   const within = least ? ratio >= reach : ratio <= reach;
@@ -92,7 +99,7 @@ async function main() {
   for (const [name, bench] of Object.entries(benches)) {
     if (values.only !== undefined && !values.only.includes(name)) continue;
     process.stderr.write(`${name}\n`);
-    const rows = await bench(options);
+    const rows = await bench(options).catch(whyNot);
     if (typeof rows === 'string') skipped.push(`Not measured: ${name} (${rows}).`);
     else lines.push(...rows.map(line));
   }
