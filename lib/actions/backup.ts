@@ -1,5 +1,12 @@
-import { type Backup, backupFields, parseBackupId, readBackup, type Verification } from '../backups/catalogue.ts';
-import { type DumpType, dumpTypes } from '../backups/dumps/catalogue.ts';
+import {
+  type Backup,
+  backupFields,
+  listBackups,
+  parseBackupId,
+  readBackup,
+  type Verification,
+} from '../backups/catalogue.ts';
+import { type DumpType, dumpTypes, listDumps } from '../backups/dumps/catalogue.ts';
 import { codecs, type Codec } from '../postgres/codecs.ts';
 import { withSlot } from '../backups/slots.ts';
 import { claimName } from '../backups/machine-mark.ts';
@@ -10,6 +17,7 @@ import { timestampId } from '../host/clock.ts';
 import { humanBytes } from '../tuning/sizes.ts';
 import { sqlName } from '../databases/names.ts';
 import { type Context, instanceAction } from './action.ts';
+import type { InstanceName } from '../instances/names.ts';
 import { backupDump, refuseOptions } from './backup-dump.ts';
 import { hadFinished, installationOf, openRunning, pingOption } from './shared.ts';
 import { measured, readVerifyOptions, verifyDetails, verifyOptions } from './verify-options.ts';
@@ -56,7 +64,7 @@ export const backup = instanceAction({
   },
   async run(context, name, given) {
     const { record } = openRunning(context, name);
-    const id = given['backup-name'] === undefined ? timestampId() : parseBackupId(given['backup-name']);
+    const id = given['backup-name'] === undefined ? freeId(context, record.name) : parseBackupId(given['backup-name']);
     const how = readVerifyOptions(context, given);
     if (context.dryRun) return { data: { id }, text: [{ line: `would take backup ${id} of ${name}` }] };
     claimName(context, record.name, given['take-over'] === true);
@@ -110,4 +118,11 @@ function parseRate(text: string): void {
   // pg_basebackup's own bounds.
   if (digits !== '' && kilobytes >= 32 && kilobytes <= 1024 * 1024) return;
   throw new AppError('USAGE', `--max-rate: "${text}" is not between 32k and 1024M`, { hint: 'for example: 20M' });
+}
+
+/** The moment; with a number behind it where another backup has been taken in this very second. */
+function freeId({ places }: Context, name: InstanceName): string {
+  const moment = timestampId();
+  const taken = new Set([...listBackups(places, name), ...listDumps(places, name)].map(({ id }) => id));
+  for (let count = 2, id = moment; ; id = `${moment}-${count++}`) if (!taken.has(id)) return id;
 }

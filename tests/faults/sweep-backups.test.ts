@@ -44,22 +44,26 @@ async function expectBackupsRestorable(known = new Set<string>()): Promise<void>
   }
 }
 
+async function sweepBackup(recoverAt: 'even' | 'odd', ...args: string[]): Promise<void> {
+  await makeShop();
+  const known = new Set<string>();
+  const steps = await sweep({
+    recoverAt,
+    prepare: ensureShopRuns,
+    command: () => ['backup', 'shop', ...args],
+    intact: async () => {
+      await expectKept();
+      await expectBackupsRestorable(known);
+    },
+    done: expectKept,
+  });
+  expect(steps).toBeGreaterThanOrEqual(4);
+  await expectBackupsRestorable();
+}
+
 describe('kill -9 at every step of the journal', () => {
   it('of backup', async () => {
-    await makeShop();
-    const known = new Set<string>();
-    const steps = await sweep({
-      recoverAt: 'even',
-      prepare: ensureShopRuns,
-      command: () => ['backup', 'shop', '--level', 'quick'],
-      intact: async () => {
-        await expectKept();
-        await expectBackupsRestorable(known);
-      },
-      done: expectKept,
-    });
-    expect(steps).toBeGreaterThanOrEqual(4);
-    await expectBackupsRestorable();
+    await sweepBackup('even', '--level', 'quick');
   });
 
   it('of restore in place', async () => {
@@ -129,20 +133,7 @@ describeWithPrograms(async () => {
   await expectKept();
 })('kill -9 at every step of the journal', () => {
   it('of backup --backup-type dump', async () => {
-    await makeShop();
-    const known = new Set<string>();
-    const steps = await sweep({
-      recoverAt: 'odd',
-      prepare: ensureShopRuns,
-      command: () => ['backup', 'shop', '--backup-type', 'dump'],
-      intact: async () => {
-        await expectKept();
-        await expectBackupsRestorable(known);
-      },
-      done: expectKept,
-    });
-    expect(steps).toBeGreaterThanOrEqual(4);
-    await expectBackupsRestorable();
+    await sweepBackup('odd', '--backup-type', 'dump');
   });
 
   it('of restore of a dump in place', async () => {

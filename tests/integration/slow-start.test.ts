@@ -23,19 +23,19 @@ afterAll(async () => {
   await sandbox.cleanup();
 });
 
-/** Lets the recovery of `shop` work for a tenth of the time, until the time is over: a slow disk, as far as it can tell. */
+/** Lets the recovery of `shop` work for a two-hundredth of the time, until the time is over: a slow disk, as far as it can tell. */
 async function slowDown(forMs: number): Promise<void> {
   const ends = Date.now() + forMs;
   const signal = (name: NodeJS.Signals): void => {
     const recovering = standingIn(data).filter((pid) => commandLine(pid).join(' ').includes(': startup'));
     for (const pid of recovering) sendSignal(pid, name);
   };
-  for (let ranMs = 20; Date.now() < ends;) {
+  for (let ranMs = 5; Date.now() < ends;) {
     signal('SIGSTOP');
-    await pause(9 * ranMs);
+    await pause(199 * ranMs);
     const begun = Date.now();
     signal('SIGCONT');
-    await pause(20);
+    await pause(5);
     ranMs = Date.now() - begun; // longer than it was to be, where this process is kept waiting
   }
   signal('SIGCONT');
@@ -62,17 +62,20 @@ describe('a server with a long recovery', () => {
     await killServer();
     expect(dataOf(await sandbox.manage(['list', '--json']))).toMatchObject({ instances: [{ state: 'crashed' }] });
 
-    const slow = slowDown(recoveryMs);
+    let isSlow = true;
+    const slow = slowDown(recoveryMs).finally(() => (isSlow = false));
     const early = await sandbox.manage(['start', 'shop', '--timeout', '2', '--json']);
     expect([early.code, early.json().error?.code]).toEqual([6, 'STILL_STARTING']);
     const { pid } = livePostmaster(data) ?? {};
     expect(pid).toBeGreaterThan(0);
 
     const started = await sandbox.manage(['start', 'shop']);
+    expect(isSlow).toBe(false); // it was waited for to the end
     await slow;
     expect(started.code).toBe(0);
     expect(livePostmaster(data)?.pid).toBe(pid);
     const told = started.stderr.split('\n').filter((line) => /: .+ \(\d+ s\)$/.test(line));
+    expect(told.length).toBeGreaterThanOrEqual(2);
     expect(told.join('\n')).toMatch(/redo at [0-9A-F]+\/[0-9A-F]+/);
     expect(await query(await addressOf(sandbox, 'shop'), 'select count(*)::int as count from big')).toEqual([
       { count: 400_000 },
